@@ -1,10 +1,11 @@
-"""`python -m tests [check|soak [--part N]|cluster|upgrade] [pytest arguments]`: what ./test runs.
+"""`python -m tests [check|soak [--part N]|cluster|upgrade|next] [pytest arguments]`: what ./test runs.
 
 check   every static check, the front end, then the fast tests on SQLite
 (none)  the same, but all tests on SQLite, then those marked `both` on PostgreSQL with Redis
 soak    all tests on both databases, with the campaigns at full counts; with --part one part of them
 cluster the short form of `make cluster-faults`
 upgrade this version and the previous one on one database under load (tests/upgrade.py)
+next    install, build and visit the example with Next.js (tests/browser/next_example.py)
 
 At the end it prints the tests for each database, how long each step took, and
 the processor time of all processes.
@@ -45,6 +46,7 @@ STATIC_CHECKS: dict[str, Sequence[str | Path]] = {
 WORKERS = ["-n", "4", "--dist", "worksteal"]
 CLUSTER = [PYTHON, "-m", "tests.cluster", "--faults", "--short"]
 UPGRADE = [PYTHON, "-m", "tests.upgrade"]
+NEXT_EXAMPLE = ["tests/browser/next_example.py", "-n", "0", "-rs"]
 # Builds the demo page once, so that two tests do not build it at the same time.
 FRONT_END_BUILD = node.shell("front_build")
 FRONT_END: dict[str, Sequence[str]] = {
@@ -83,6 +85,8 @@ def _run_and_report(arguments: Sequence[str]) -> int:
             return _run("cluster, the faults of the short form", CLUSTER, {})
         if arguments and arguments[0] == "upgrade":
             return _run("upgrade from the previous version, and back", UPGRADE, {})
+        if arguments and arguments[0] == "next":
+            return _pytest("example with Next.js", NEXT_EXAMPLE, {})
         if arguments and arguments[0] == "check":
             return _check() or _pytest("fast tests, SQLite", ["-m", "not slow", *arguments[1:]], {})
         return (
