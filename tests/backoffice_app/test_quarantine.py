@@ -15,6 +15,7 @@ from audit_app.models import AuditLog
 from tests.backoffice_app.pages import inline_code, list_of, page_of, shown_text
 from tests.deliveries import deliver_now
 from tests.helpers import Visitor, plant, store_root, uploaded
+from uploads_app.admin.trash import MOST_AT_ONCE
 from uploads_app.models import QuarantinedObject, TrashStatus
 from uploads_app.storage.keys import object_key, quarantine_key
 
@@ -132,7 +133,7 @@ def test_t69_more_than_the_limit_are_all_refused(db: None, make_staff: Any) -> N
         QuarantinedObject(
             key=f"{number}", size=1, modified_at=timezone.now(), status=TrashStatus.QUARANTINED
         )
-        for number in range(10_000)
+        for number in range(MOST_AT_ONCE)
     )
     operator = make_staff("Operator")
     page = shown_text(choose(operator, *first, select_across="1").content.decode())

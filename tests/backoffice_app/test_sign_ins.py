@@ -39,7 +39,7 @@ def keys_on(client: Client) -> list[str]:
 
 
 def is_in(client: Client) -> bool:
-    return client.get("/admin/").status_code == 200
+    return client.get("/admin/password_change/").status_code == 200
 
 
 def test_t96_staff_see_where_they_are_signed_in_and_sign_out_there(

@@ -44,7 +44,7 @@ def signed_in(password: str = PASSWORD) -> Client:
 
 
 def is_in(client: Client) -> bool:
-    return client.get("/admin/").status_code == 200
+    return client.get("/admin/password_change/").status_code == 200
 
 
 def test_an_hour_without_a_request_ends_the_session(anna: User, clock: Any) -> None:

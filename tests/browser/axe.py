@@ -37,7 +37,7 @@ def violations(
     `without` are selectors of parts that are left out.
     """
     if not page.evaluate("'axe' in window"):
-        page.evaluate(_source())  # by the debugger: the page's policy does not let scripts in
+        page.evaluate(source())  # by the debugger: the page's policy does not let scripts in
     found: list[str] = page.evaluate(
         _VIOLATIONS, [targets, list(only), [[part] for part in without]]
     )
@@ -45,5 +45,6 @@ def violations(
 
 
 @cache
-def _source() -> str:
+def source() -> str:
+    """Return the script of axe. A page that runs it at each start need not be sent it again."""
     return (FRONTEND / "node_modules" / "axe-core" / "axe.min.js").read_text()

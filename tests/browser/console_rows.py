@@ -6,6 +6,7 @@ from playwright.sync_api import BrowserContext
 
 from scripts.console_pages import PAGES
 from tests.browser.api import PageVisitor
+from tests.browser.axe import source
 from tests.browser.back_office import BackOffice
 from tests.helpers import pdf
 
@@ -53,7 +54,9 @@ class EveryPage:
         self, visitor: PageVisitor, new_context: Callable[..., BrowserContext], name: str
     ) -> None:
         visitor.upload(pdf())
-        self.back_office = BackOffice(new_context().new_page(), visitor.site)
+        page = new_context().new_page()
+        page.add_init_script(source())
+        self.back_office = BackOffice(page, visitor.site)
         self.back_office.sign_in("Support", name)
         self._rows = visitor.site.run(_ROWS.format(uuid=visitor.uuid, name=name))
 

@@ -63,6 +63,9 @@ _RECORD = """() => {
   const seen = window.focused = new Map();
   const isMarked = (element) => {
     const { outlineStyle, outlineWidth, opacity } = getComputedStyle(element);
+    for (let box = element; box; box = box.parentElement) {
+      if (getComputedStyle(box).clipPath === "inset(50%)") return false;
+    }
     return outlineStyle !== "none" && parseFloat(outlineWidth) >= 1 && opacity !== "0";
   };
   document.addEventListener("focusin", ({ target }) => {

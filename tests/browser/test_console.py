@@ -6,12 +6,17 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browser.api import PageVisitor
 from tests.browser.axe import BACK_OFFICE, PHONE, set_view, violations
 from tests.browser.back_office import BackOffice
 from tests.browser.site import Site
 
 pytestmark = pytest.mark.slow
 
+_NAMED = """
+from sessions_app.models import UserSession
+UserSession.objects.filter(pk={uuid!r}).update(name="Erika Muster")
+"""
 _STORED = "[Object.keys(localStorage), Object.keys(sessionStorage)]"
 
 
@@ -69,7 +74,7 @@ def test_everything_is_reached_without_javascript(
     new_context: Callable[..., BrowserContext], site: Site
 ) -> None:
     page = new_context(java_script_enabled=False).new_page()
-    BackOffice(page, site).sign_in("Support")
+    BackOffice(page, site).sign_in("Support").open("")
     page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     page.get_by_role("button", name="Menu").click()
     navigation = page.get_by_role("navigation", name="Main")
@@ -78,6 +83,31 @@ def test_everything_is_reached_without_javascript(
     expect(navigation.get_by_text("Theme")).to_be_hidden()
     navigation.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
+
+
+def test_search_reveal_filters_and_charts_work_without_javascript(
+    visitor: PageVisitor, new_context: Callable[..., BrowserContext], site: Site
+) -> None:
+    site.run(_NAMED.format(uuid=visitor.uuid))
+    page = new_context(java_script_enabled=False).new_page()
+    plain = BackOffice(page, site).sign_in("Support")
+    plain.open("")
+    page.get_by_label("Search sessions, files and events").fill(visitor.uuid)
+    plain.follow(page.get_by_role("button", name="Search"))
+    expect(plain.content).to_contain_text("E••• M•••")
+    plain.follow(plain.link("Reveal…"))
+    page.get_by_label("To compare with what the caller says").check()
+    plain.follow(page.get_by_role("button", name="Show them for 15 minutes"))
+    expect(plain.content).to_contain_text("Erika Muster")
+    plain.open("sessions_app/usersession/")
+    page.get_by_text("Status: All").click()
+    plain.follow(plain.link("Revoked"))
+    expect(page).to_have_url(re.compile("status__exact=revoked"))
+    plain.open("")
+    chart = page.get_by_role("figure", name="Sessions, 24 hours")
+    expect(chart.get_by_role("table")).to_be_hidden()
+    chart.get_by_text("Show as a table").click()
+    expect(chart.get_by_role("table")).to_be_visible()
 
 
 def test_the_api_page_follows_the_colours_of_the_system(page: Page, site: Site) -> None:
@@ -101,7 +131,7 @@ def test_nothing_of_a_page_is_stored_in_the_browser(back_office: BackOffice) -> 
     page.get_by_role("navigation").get_by_text("support", exact=True).click()
     page.get_by_role("button", name=re.compile("^Theme: system")).click()
     expect(page.get_by_role("button", name=re.compile("^Theme: (dark|light)"))).to_be_visible()
-    back_office.follow(page.get_by_role("button", name="Sign out"))
+    back_office.follow(page.get_by_role("button", name="Sign out", exact=True))
     expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
     local, session = page.evaluate(_STORED)
     assert (local, session) == (["theme"], [])

@@ -39,6 +39,7 @@ def test_matches_are_chosen_by_keyboard_and_only_ids_are_sent(
             sent.append(str(request.post_data))
 
     page.on("request", on_request)
+    back_office.open("")
     box = page.get_by_role("combobox").first
     options = page.get_by_role("option")
     for term in PERSONAL:
