@@ -46,8 +46,9 @@ export default [
   {
     name: "the custom element",
     path: "dist/element.js",
-    limit: "24.5 kB",
+    limit: "24.3 kB",
     gzip: true,
+    disablePlugins: ["@size-limit/esbuild"], // It is served as it is.
   },
   { name: "the stylesheet", path: "dist/styles.css", limit: "4 kB", gzip: true },
 ];

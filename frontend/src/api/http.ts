@@ -63,6 +63,9 @@ export class SessionError extends Error {
   }
 }
 
+/** Whether it is worth asking if the server can be reached at all. */
+export const mayBeAway = ({ isTransient, status }: SessionError) => isTransient && status !== 429;
+
 export const asSessionError = (error: unknown): SessionError =>
   error instanceof SessionError ? error : new SessionError("network", 0, { detail: String(error) });
 

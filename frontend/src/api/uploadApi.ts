@@ -159,6 +159,8 @@ export function createUploadApi(http: Http, transport: Transport) {
   };
 }
 
+export type UploadApi = ReturnType<typeof createUploadApi>;
+
 /** The name of the browser's error if the file can no longer be read; empty if it can. */
 async function readError(file: File): Promise<string> {
   try {

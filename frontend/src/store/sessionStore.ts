@@ -1,4 +1,4 @@
-import { createHttp } from "../api/http.js";
+import { createHttp, mayBeAway } from "../api/http.js";
 import { createDataApi, createSessionApi } from "../api/sessionApi.js";
 import { createLifecycle } from "./lifecycle.js";
 import { callAll, createListeners } from "./listeners.js";
@@ -90,6 +90,11 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     departures: machine.departures,
     /** @returns a function that ends the subscription */
     subscribe: listeners.subscribe,
+    /** Whether the server cannot be reached, and is asked again until it can. */
+    isAway(): boolean {
+      const now = machine.snapshot();
+      return now.status === "offline" && mayBeAway(now.error) && !listeners.isIdle();
+    },
 
     /** Call a function when the files may have changed. @returns a function that ends that */
     onNews(reader: (news: News) => void): () => void {

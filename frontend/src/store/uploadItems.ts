@@ -1,7 +1,7 @@
 import { SessionError, type Schemas } from "../api/http.js";
 import type { Upload } from "../api/uploadApi.js";
 import { extensionOf } from "../utils/fileNames.js";
-import { SECOND } from "../utils/time.js";
+import { SECOND, type later } from "../utils/time.js";
 
 /** One file in the list. `key` identifies it as long as it is shown. */
 export type UploadItem = { key: string; name: string; size: number } & (
@@ -22,6 +22,24 @@ export interface UploadSnapshot {
   error: SessionError | null;
 }
 
+export const EMPTY: UploadSnapshot = { items: [], isLoaded: false, error: null };
+
+/** The data to send a file, and to send it again. */
+export interface Job {
+  file: File;
+  tries: number;
+  abort?: AbortController | undefined;
+  /** Cancelled when the server may have all of it: it is deleted there when the answer is in. */
+  isCancelled?: boolean;
+  isDirect?: boolean;
+  /** Sent again as soon as the server can be reached. */
+  isParked?: boolean;
+  timer?: ReturnType<typeof later>;
+}
+
+/** An outage counts like so much of a try: a file that stops the server each time must fail. */
+export const OUTAGE = 0.1;
+
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 export type ItemState = Without<UploadItem, "key" | "name" | "size">;
 
@@ -35,6 +53,12 @@ export const countsAgainstQuota = ({ status }: UploadItem) =>
 /** Whether a file is still to be sent without the visitor doing anything. */
 export const isUnderWay = ({ status }: UploadItem) =>
   status === "queued" || status === "sending" || status === "waiting";
+
+/** An item for a chosen file. `error` says why the page refuses it. */
+export const newItem = ({ name, size }: File, error?: SessionError | null): UploadItem => ({
+  ...{ key: `${Math.random()}`, name, size },
+  ...(error ? { status: "failed", error, canRetry: false } : { status: "queued" }),
+});
 
 /** The state of a file of which `loaded` bytes of a form of `total` bytes are sent. */
 export function sending(size: number, loaded: number, total: number, began: number): ItemState {
@@ -56,6 +80,9 @@ export function differ(items: readonly UploadItem[], files: readonly Schemas["Kn
   return here.length !== files.length || !files.every(isShown);
 }
 
+export const isOther = (id: string) => (item: UploadItem) =>
+  !("file" in item && item.file.id === id);
+
 export const itemOf = (file: Upload, key: string): UploadItem => ({
   key,
   name: file.name,
@@ -64,6 +91,26 @@ export const itemOf = (file: Upload, key: string): UploadItem => ({
   file,
 });
 
+/**
+ * The server's list as items, then those that are not on the server.
+ *
+ * @param items those that are shown. A sent file keeps its key
+ * @param before those that were shown when the list was requested; later ones stay
+ */
+export function merged(
+  listed: readonly Upload[],
+  items: readonly UploadItem[],
+  before: readonly UploadItem[],
+): UploadItem[] {
+  const keyOf = ({ id }: Upload) =>
+    items.find((item) => "file" in item && item.file.id === id)?.key ?? id;
+  const there = listed.map((file) => itemOf(file, keyOf(file)));
+  const isKnown = (item: UploadItem) =>
+    before.includes(item) || there.some(({ key }) => key === item.key);
+  const here = items.filter((item) => !("file" in item) || !isKnown(item));
+  return [...there, ...here];
+}
+
 /** Whether a new session, or a removed file, may make a retry succeed. */
 export const mayRetry = ({ code, status }: SessionError) =>
   status === 401 || code === "quota_exceeded" || code === "session_changed";
@@ -71,6 +118,12 @@ export const mayRetry = ({ code, status }: SessionError) =>
 /** Whether the same request may succeed later; the file may even be stored already. */
 export const mayBeStored = ({ isTransient, code }: SessionError) =>
   isTransient || code === "upload_in_progress";
+
+/**
+ * How often a file is sent. After a crash the server gives the key of an upload to its repetition
+ * half a minute later; until then the upload is in progress.
+ */
+export const triesAfter = ({ code }: SessionError) => (code === "upload_in_progress" ? 8 : 4);
 
 /** Check a file against the server's limits before sending it. */
 export function refusal(

@@ -1,19 +1,24 @@
-import { SessionError } from "../api/http.js";
-import { createUploadApi, xhrTransport, type Transport, type Upload } from "../api/uploadApi.js";
+import { mayBeAway, SessionError } from "../api/http.js";
+import { createUploadApi, xhrTransport, type Transport } from "../api/uploadApi.js";
 import { later, retryDelay } from "../utils/time.js";
 import { callAll } from "./listeners.js";
-import type { News } from "./news.js";
+import { createServerList } from "./serverList.js";
 import type { SessionStore } from "./sessionStore.js";
 import {
-  differ,
+  EMPTY,
   isUnderWay,
   itemOf,
   mayBeStored,
   mayHaveArrived,
   mayRetry,
+  isOther,
+  newItem,
+  OUTAGE,
   refusal,
   sending,
+  triesAfter,
   type ItemState,
+  type Job,
   type UploadItem,
   type UploadSnapshot,
 } from "./uploadItems.js";
@@ -24,40 +29,24 @@ export interface UploadStoreOptions {
   transport?: Transport | undefined;
 }
 
-/** The data to send a file, and to send it again. */
-interface Job {
-  file: File;
-  tries: number;
-  abort?: AbortController | undefined;
-  /** Cancelled when the server may have all of it: it is deleted there when the answer is in. */
-  isCancelled?: boolean;
-  isDirect?: boolean;
-  timer?: ReturnType<typeof later>;
-}
-
-const TRIES = 4;
-const EMPTY: UploadSnapshot = { items: [], isLoaded: false, error: null };
-
 /** The files of a session: stored ones, and those that are being sent. */
 export function createUploadStore(session: SessionStore, options: UploadStoreOptions = {}) {
   const { concurrency = 2, transport = xhrTransport } = options;
   const api = createUploadApi(session.http, transport);
   const jobs = new Map<string, Job>();
   const listeners = new Set<() => void>();
-  const removed = new Set<string>();
   let snapshot = EMPTY;
   let running = 0;
-  let listed: string | null = null;
-  // Lists are numbered as they are requested. An older one must not replace a newer one.
-  let requested = 0;
-  let shown = 0;
-  /** What the server has, if the list has not been compared with it; undefined means "ask". */
-  let unread: { news: News } | undefined;
+  let wasAway = false;
   /** The session that all files and work belong to, or null before the first. */
   let owner: string | null = null;
   /** How often the visitor had left a session. Without subscribers this store follows nothing. */
   let departures = session.departures();
   let unsubscribe = (): void => undefined;
+
+  const getSnapshot = () => snapshot;
+  const server = createServerList(session, api.list, getSnapshot, set, () => listeners.size);
+  const { load, compare, clear } = server;
 
   function set(next: Partial<UploadSnapshot>): void {
     snapshot = { ...snapshot, ...next };
@@ -66,75 +55,28 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
 
   const find = (key: string) => snapshot.items.find((item) => item.key === key);
 
+  const filter = (isKept: (item: UploadItem) => unknown) =>
+    set({ items: snapshot.items.filter(isKept) });
+
   const replace = (key: string, next: (item: UploadItem) => UploadItem) =>
     set({ items: snapshot.items.map((item) => (item.key === key ? next(item) : item)) });
 
   const update = (key: string, state: ItemState) =>
     replace(key, ({ name, size }) => ({ key, name, size, ...state }));
 
+  const fail = (key: string, error: SessionError, canRetry: boolean) =>
+    update(key, { status: "failed", error, canRetry });
+
   function drop(key: string): void {
     clearTimeout(jobs.get(key)?.timer);
     jobs.delete(key);
-    set({ items: snapshot.items.filter((item) => item.key !== key) });
+    filter((item) => item.key !== key);
   }
 
-  /** Load the server's list. Files that are being sent stay. */
-  async function load(): Promise<void> {
-    const { uuid } = session.getSnapshot();
-    const before = snapshot.items;
-    const number = ++requested;
-    listed = uuid;
-    if (!uuid) return;
-    try {
-      const uploads = await session.withSession(api.list);
-      if (listed !== uuid || number < shown) return;
-      shown = number;
-      show(uploads.reverse(), true, before);
-    } catch (thrown) {
-      if (listed === uuid) {
-        const error = thrown as SessionError;
-        // Loaded again when the session is confirmed. A refusal would be repeated for ever.
-        if (error.isTransient) listed = null;
-        set({ isLoaded: false, error });
-      }
-    }
+  function dropStored(id: string): void {
+    server.forget(id);
+    filter(isOther(id));
   }
-
-  /** Show a list, except for what has changed since it was requested. */
-  function show(listed: Upload[], isLoaded: boolean, before = snapshot.items): void {
-    const there = listed
-      .filter(({ id }) => !removed.has(id))
-      .map((file) => itemOf(file, keyOf(file)));
-    const isKnown = (item: UploadItem) =>
-      before.includes(item) || there.some(({ key }) => key === item.key);
-    const here = snapshot.items.filter((item) => !("file" in item) || !isKnown(item));
-    set({ items: [...there, ...here], isLoaded, error: null });
-  }
-
-  /** Load the list if the server has other files than are shown. */
-  function read(news: News): void {
-    unread = { news };
-    compare();
-  }
-
-  function compare(): void {
-    // A file that the server stores just now would be shown twice.
-    if (!unread || snapshot.items.some(mayHaveArrived)) return;
-    const { news } = unread;
-    unread = undefined;
-    if (
-      !news ||
-      differ(
-        snapshot.items,
-        news.filter(({ id }) => !removed.has(id)),
-      )
-    )
-      void load();
-  }
-
-  /** A sent file keeps its key. */
-  const keyOf = ({ id }: Upload) =>
-    snapshot.items.find((item) => "file" in item && item.file.id === id)?.key ?? id;
 
   /** What was begun for one session must not be done for the next one. */
   function followOwner(): void {
@@ -155,28 +97,33 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       if (canRetry) fail(key, error, true);
       else drop(key);
     }
-    if (snapshot.items.length) show([], false);
+    if (!snapshot.items.length) return;
+    if (!canRetry) filter((item) => "file" in item); // Those that the page has refused.
+    clear();
   }
 
-  /** Load the files of a new or newly confirmed session. */
   function follow(): void {
     followOwner();
-    const now = session.getSnapshot();
-    const uuid = now.status === "reset_required" ? null : now.uuid;
-    if (uuid !== listed) {
-      if (listed) show([], false);
-      listed = null;
-      if (uuid && now.session) void load();
-    }
-    const isIdle = now.status === "idle"; // Without a session there are no files.
-    if (!listed && snapshot.isLoaded !== isIdle) set({ isLoaded: isIdle });
+    server.follow();
+    const isBack = wasAway;
+    wasAway = session.isAway();
+    if (isBack && !wasAway) goOn();
     pump();
+  }
+
+  /** The server can be reached again: files go on, and errors that said otherwise go away. */
+  function goOn(): void {
+    for (const item of snapshot.items) {
+      const { key, status } = item;
+      if (status === "waiting" && jobs.get(key)?.isParked) update(key, { status: "queued" });
+      if ("file" in item && item.error?.isTransient) replace(key, () => itemOf(item.file, key));
+    }
   }
 
   function pump(): void {
     followOwner();
     const limits = session.getSnapshot().session?.limits;
-    if (!limits) return;
+    if (!limits || session.isAway()) return;
     for (const item of snapshot.items) {
       const job = jobs.get(item.key);
       if (item.status !== "queued" || !job) continue;
@@ -186,12 +133,10 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     }
   }
 
-  const fail = (key: string, error: SessionError, canRetry: boolean) =>
-    update(key, { status: "failed", error, canRetry });
-
   async function send(item: UploadItem, job: Job, isDirect: boolean): Promise<void> {
     const { key, size } = item;
     job.isDirect = isDirect;
+    job.isParked = false;
     const { signal } = (job.abort = new AbortController());
     const isAborted = () => signal.aborted;
     const began = Date.now();
@@ -201,7 +146,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     /** Ask again: the answer was lost, so the file may be stored. */
     const failedCancelled = (error: SessionError) => {
       if (!jobs.delete(key) || isAborted()) return;
-      if (!mayBeStored(error) || ++job.tries >= TRIES) return void load();
+      if (!mayBeStored(error) || ++job.tries >= triesAfter(error)) return void load();
       jobs.set(key, job);
       job.timer = later(retryDelay(error, job.tries), () => void send(item, job, isDirect));
     };
@@ -215,14 +160,15 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
         if (session.getSnapshot().uuid !== uuid) throw new SessionError("session_changed");
         jobs.delete(key);
         if (job.isCancelled || isAborted()) return removeCancelled(uuid, file.id);
-        const isOther = (item: UploadItem) => !("file" in item && item.file.id === file.id);
-        const items = snapshot.items.filter(isOther); // The list may have it already.
-        set({ items: items.map((item) => (item.key === key ? itemOf(file, key) : item)) });
+        filter(isOther(file.id)); // The list may have it already.
+        replace(key, () => itemOf(file, key));
         session.announce();
       });
     } catch (error) {
+      job.abort = undefined;
       if (job.isCancelled) failedCancelled(error as SessionError);
-      else failed(key, job, error as SessionError);
+      // Else its item is already gone or changed.
+      else if (!isAborted()) void failed(key, job, error as SessionError);
     }
     job.abort = undefined;
     if (!job.isCancelled) running--;
@@ -232,24 +178,23 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   }
 
   /** Delete a file that was stored although the visitor had cancelled it. */
-  async function removeCancelled(uuid: string, id: string): Promise<void> {
-    try {
-      await api.remove(uuid, id);
-    } catch {
-      return load(); // The visitor can see and remove it.
-    }
-    removed.add(id);
-    set({ items: snapshot.items.filter((item) => !("file" in item) || item.file.id !== id) });
-  }
+  const removeCancelled = (uuid: string, id: string): Promise<void> =>
+    // After a failure the visitor can see and remove it.
+    api.remove(uuid, id).then(() => dropStored(id), load);
 
-  function failed(key: string, job: Job, error: SessionError): void {
-    if (job.abort?.signal.aborted) return; // Its item is already gone or changed.
+  async function failed(key: string, job: Job, error: SessionError): Promise<void> {
     // Another tab has used the quota. Show its files, so that the visitor can remove one.
     if (error.code === "quota_exceeded") void load();
-    const again = mayBeStored(error);
-    if (!again || ++job.tries >= TRIES) return fail(key, error, again || mayRetry(error));
+    if (!mayBeStored(error)) return fail(key, error, mayRetry(error));
     update(key, { status: "waiting", error });
-    job.timer = later(retryDelay(error, job.tries), () => queue(key));
+    const item = find(key);
+    // The session's own request finds out whether it is the server, and the status line says so.
+    if (mayBeAway(error)) await session.retry();
+    if (find(key) !== item) return; // The visitor has done something with it.
+    job.isParked = session.isAway();
+    job.tries += job.isParked ? OUTAGE : 1;
+    if (job.tries >= triesAfter(error)) fail(key, error, true);
+    else if (!job.isParked) job.timer = later(retryDelay(error, job.tries), () => queue(key));
   }
 
   function queue(key: string): void {
@@ -260,18 +205,19 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
 
   /** Follow the session. Files that nobody looks at do not make it wait for a server. */
   function watch(): void {
-    const end = [session.subscribe(follow, listeners.size > 0), session.onNews(read)];
+    const end = [session.subscribe(follow, listeners.size > 0), session.onNews(server.read)];
     unsubscribe = () => callAll(end);
   }
 
   function release(): void {
     if (listeners.size) return;
+    server.stop();
     if (snapshot.items.some(isUnderWay)) watch();
     else unsubscribe();
   }
 
   return {
-    getSnapshot: () => snapshot,
+    getSnapshot,
     getServerSnapshot: () => EMPTY,
     /** @returns a function that ends the subscription. Uploads continue without subscribers. */
     subscribe(listener: () => void): () => void {
@@ -295,13 +241,10 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       watch();
       void session.start(); // While the session is idle, files are dropped.
       followOwner();
-      const items = [...chosen].map((file): UploadItem => {
-        const key = `${Math.random()}`;
-        const error = check?.(file);
-        const item = { key, name: file.name, size: file.size };
-        if (error) return { ...item, status: "failed", error, canRetry: false };
-        jobs.set(key, { file, tries: 0 });
-        return { ...item, status: "queued" };
+      const items = [...chosen].map((file) => {
+        const item = newItem(file, check?.(file));
+        if (isUnderWay(item)) jobs.set(item.key, { file, tries: 0 });
+        return item;
       });
       set({ items: [...snapshot.items, ...items] });
       pump();
@@ -315,6 +258,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       job.tries = 0;
       clearTimeout(job.timer);
       queue(key);
+      if (session.isAway()) void session.retry();
     },
     /** Stop sending a file, or remove a refused one from the list. */
     cancel(key: string): void {
@@ -339,11 +283,12 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       update(key, { status: "removing", file });
       try {
         await session.withSession((uuid) => api.remove(uuid, file.id));
-        removed.add(file.id);
-        drop(key);
+        dropStored(file.id);
         session.announce();
       } catch (thrown) {
-        update(key, { status: item.status, file, error: thrown as SessionError });
+        const error = thrown as SessionError;
+        update(key, { status: item.status, file, error });
+        if (mayBeAway(error)) void session.retry();
       }
     },
     /** A download URL that is valid for 60 seconds. @throws SessionError */

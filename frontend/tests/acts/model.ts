@@ -15,6 +15,8 @@ export interface Work {
   owners: Set<string>;
   /** Whether it has been sent, or is a file: then it no longer waits for a session. */
   isSent: boolean;
+  /** How often a file was sent since the visitor has given it. */
+  tries?: number;
 }
 
 const END = "DELETE sessions/current/";
@@ -111,6 +113,7 @@ export class Model {
       if (!work || !uuid) continue;
       if (!work.owners.has(uuid)) this.violate(`${text} is sent in ${uuid}`);
       work.isSent = true;
+      if (/^uploads\/(direct\/)?$/.test(path)) work.tries = (work.tries ?? 0) + 1;
     }
     const owner = this.files.get(path.split("/")[1] ?? "");
     if (owner && owner !== uuid) this.violate(`a file of ${owner} is named to ${uuid}`);

@@ -88,6 +88,7 @@ export class Visit {
   /** The visitor gives it again, to the session that is shown now. */
   own(work: Work): void {
     const { uuid } = this.now;
+    work.tries = 0;
     if (uuid) work.owners.add(uuid);
     else this.open.add(work);
   }
@@ -175,6 +176,10 @@ export class Visit {
         this.model.violate(`${item.name} is kept`);
       this.lost.add(item.key);
       return;
+    }
+    const { tries = 0 } = this.model.works.get(item.name) ?? {};
+    if (item.status === "failed" && item.error.isTransient && tries < 4) {
+      this.model.violate(`${item.name} has failed after ${tries} tries`);
     }
     const owner = "file" in item ? this.model.files.get(item.file.id) : undefined;
     if (("file" in item && owner !== uuid) || (uuid && owners?.has(uuid) === false)) {

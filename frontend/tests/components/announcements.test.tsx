@@ -50,7 +50,8 @@ test("files that cannot be sent are an alert once, and not at each try", async (
   const wait = (seconds: number) => act(() => vi.advanceTimersByTimeAsync(seconds * 1000));
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   try {
-    Object.assign(server, { offline: true, stepwise: true });
+    server.stepwise = true;
+    for (let tries = 0; tries < 12; tries++) server.failNext({ method: "POST", path: "uploads/" });
     fireEvent.change(input(), {
       target: { files: ["a.pdf", "b.pdf", "c.pdf"].map((name) => file(name)) },
     });
@@ -66,7 +67,7 @@ test("files that cannot be sent are an alert once, and not at each try", async (
       alert: [PROBLEM],
       status: ["Uploading…", "3 files have a problem. The list says why."],
     });
-    Object.assign(server, { offline: false, stepwise: false });
+    server.stepwise = false;
     screen.getAllByRole("button", { name: "Try again" }).forEach((button) => button.click());
     await wait(1);
   } finally {

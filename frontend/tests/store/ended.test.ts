@@ -264,7 +264,8 @@ describe("an ended session that the page replaces while the visitor's wish to le
     const server = createFakeServer();
     const { page, late, kept } = await openLate(server, "GET");
     page.showFiles();
-    server.failNext({ method: "POST", path: "uploads/" });
+    // Not an outage: the page would ask for the session, and wait for that answer.
+    server.failNext({ method: "POST", path: "uploads/", code: "rate_limited" });
     page.files.add([pdf("ann.pdf")]);
     await calm();
     server.forget();

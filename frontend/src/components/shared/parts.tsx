@@ -9,8 +9,7 @@ import { plainName, shortName } from "../../utils/fileNames.js";
 /** Return the texts, and a function for the class name of a part. */
 export function useTexts(): [Messages, (part: Part) => string] {
   const { texts, classNames } = useSessionContext();
-  if (!texts.cancel)
-    throw new Error("SessionProvider needs a `language`, such as `english` of @maria/sessions/en.");
+  if (!texts.cancel) throw new Error("SessionProvider needs a `language`.");
   return [texts as Messages, (part) => classNames?.[part] ?? `maria-${part}`];
 }
 
