@@ -193,6 +193,8 @@ export function createLifecycle(
       }
       // A retired token may not reset its session, but end it.
       await unlessRefused(api.end(uuid));
+      const shown = snapshot().uuid;
+      if (shown && shown !== uuid) return settle(); // Another reset has been faster.
       persistence.save(null, ""); // Late answers in other tabs are no longer about a stored session.
       forget();
       machine.begin();

@@ -2,6 +2,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { SessionError } from "../../src/api/http.js";
 import { createFakeServer } from "../../src/testing/index.js";
+import { memoryCredentials } from "../../src/utils/sessionUtils.js";
 import {
   calm,
   controlTime,
@@ -12,6 +13,7 @@ import {
   pass,
   pdf,
   press,
+  provideLocks,
   notifyTabs,
   sent,
 } from "../helpers.js";
@@ -118,6 +120,23 @@ describe("resetSession", () => {
     expect(page.storage.uuid).toBe(before.uuid);
     expect(server.sessions).toHaveLength(1);
     expect(page.changes).toHaveLength(1);
+  });
+
+  test("that another one overtakes leaves the new session alone", async () => {
+    const server = createFakeServer();
+    const storage = new FakeStorage();
+    const page = openPage(server, { credentialStore: { ...memoryCredentials(), storage } });
+    await page.session.start();
+    const states = [...page.states];
+    // Nothing makes the second one wait.
+    provideLocks(undefined);
+    storage.full = true;
+    await Promise.all([page.session.resetSession(), page.session.resetSession()]);
+    await calm();
+    expect(page.states).toEqual(states);
+    expect(page.now.uuid).toBe(server.session().uuid);
+    expect(page.changes).toHaveLength(2);
+    expect(server.sessions).toHaveLength(2);
   });
 
   test("whose response is lost gets the same new session when repeated", async () => {
