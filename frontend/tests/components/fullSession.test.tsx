@@ -24,8 +24,8 @@ test("a full session says once what to do, and each row only that its file was n
   for (const name of ["b.pdf", "c.pdf", "d.pdf"]) {
     const row = await rowOf(name);
     await is(row, "failed");
-    expect(row).toHaveTextContent("Not uploaded");
-    expect(row).not.toHaveTextContent("There is no space left");
+    expect(row.textContent).toContain("Not uploaded");
+    expect(row.textContent).not.toContain("There is no space left");
   }
   const sentences = screen.getAllByText(/There is no space left. Remove a file first./);
   expect(sentences).toHaveLength(1);
@@ -38,7 +38,7 @@ test.each([
 ])("a wrong type is said before that %s is used up", async (_, limits, props) => {
   await openWith(["a.pdf"], limits, props);
   choose(file("notes.txt"), file("empty.pdf", 0));
-  expect(await rowOf("notes.txt")).toHaveTextContent("Only PDF can be uploaded.");
-  expect(await rowOf("empty.pdf")).toHaveTextContent("This file is empty.");
+  expect((await rowOf("notes.txt")).textContent).toContain("Only PDF can be uploaded.");
+  expect((await rowOf("empty.pdf")).textContent).toContain("This file is empty.");
   expect(screen.queryByText(/There is no space left/)).toBeNull();
 });
