@@ -64,7 +64,11 @@ def take(browser: Browser, example: Example, folder: Path) -> None:
         page.goto(example.origin)
         store(page, *NAMES)
         slow_down(page, upload=600_000)
-        text = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"notes"}
+        text: dict[str, object] = {
+            "name": "notes.txt",
+            "mimeType": "text/plain",
+            "buffer": b"notes",
+        }
         choose(page, [*files("Passport and visa.pdf", size=4_800_000), text])
         progress = page.locator("progress")
         while (progress.evaluate(POSITION) or 0) < 0.55:

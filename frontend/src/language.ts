@@ -1,7 +1,7 @@
 import type { ResetReason, Schemas, SessionError } from "./api/http.js";
 import type { Events } from "./events.js";
 import type { SessionSnapshot } from "./store/sessionState.js";
-import { isUnderWay, type UploadItem } from "./store/uploadItems.js";
+import { hasNoRoom, isUnderWay, type UploadItem } from "./store/uploadItems.js";
 import { shortName } from "./utils/fileNames.js";
 
 /** The texts of `YourData`. Without them it is in English. */
@@ -253,11 +253,14 @@ export function createLanguage(texts: Texts, words: Words) {
     summary: (items: readonly UploadItem[]): string => {
       if (items.some(isUnderWay)) return words.uploading;
       const stored = items.filter((item) => item.status === "stored" && item.key !== item.file.id);
-      const failed = items.flatMap(({ name, ...item }) =>
-        "error" in item && item.error ? [`${fileName(name)}: ${failure(item.error)}`] : [],
+      const failed = items.flatMap((item) =>
+        "error" in item && item.error && !hasNoRoom(item)
+          ? [`${fileName(item.name)}: ${failure(item.error)}`]
+          : [],
       );
       return [
         stored.length && fill(words.stored, { files: count(stored.length) }),
+        items.some(hasNoRoom) && errors.quota_exceeded, // Once, and not in each row.
         failed.length === 1
           ? failed[0]
           : failed.length && fill(words.problems, { files: count(failed.length) }),

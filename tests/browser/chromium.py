@@ -154,7 +154,10 @@ class Watch:
 
     def _on_dialog(self, dialog: Dialog) -> None:
         self.problems.append(f"dialog {dialog.type} {dialog.message}")
-        dialog.dismiss()
+        if dialog.type == "beforeunload":
+            dialog.accept()  # the visitor leaves the page
+        else:
+            dialog.dismiss()
 
     def _on_request(self, request: Request) -> None:
         url = urlsplit(request.url)

@@ -110,7 +110,7 @@ def test_one_file_too_many_waits_for_quota(card: FilesCard) -> None:
     card.choose(*(chosen(f"{number}.pdf", pdf(str(number))) for number in (1, 2, 3)))
 
     card.expect_stored("1.pdf", "2.pdf")
-    expect(card.problem("3.pdf")).to_have_text("There is no space left. Remove a file first.")
+    expect(card.region).to_contain_text("There is no space left. Remove a file first.")
     assert len(card.sent) == 2
     card.press("Remove", "1.pdf")
     expect(card.file("1.pdf")).to_have_count(0)
@@ -139,7 +139,7 @@ def test_quota_used_by_another_tab_can_be_freed(card: FilesCard, context: Browse
     card.page.bring_to_front()
 
     card.choose(chosen("mine.pdf", pdf("mine")))
-    expect(card.problem("mine.pdf")).to_contain_text("There is no space left")
+    expect(card.region).to_contain_text("There is no space left")
     assert card.stored_events() == 3
     card.press("Remove", "theirs.pdf")
     expect(card.file("theirs.pdf")).to_have_count(0)

@@ -1,5 +1,6 @@
 "use client";
-import { useEffect, useRef, useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
+import { useEffect, useRef, useState } from "../react.js";
 import type { SessionError } from "../api/http.js";
 import type { Upload } from "../api/uploadApi.js";
 import { useSession } from "../contexts/SessionContext.js";
@@ -94,10 +95,10 @@ function useReports(
   onStored: FileUploadProps["onStored"],
   onError: FileUploadProps["onError"],
 ): void {
-  const seen = useRef<Map<string, UploadItem["status"]>>(null);
+  const seenRef = useRef<Map<string, UploadItem["status"]>>(null);
   useEffect(() => {
-    const before = seen.current;
-    seen.current = new Map(items.map(({ key, status }) => [key, status]));
+    const before = seenRef.current;
+    seenRef.current = new Map(items.map(({ key, status }) => [key, status]));
     for (const item of before ? items : []) {
       const last = before?.get(item.key);
       if (last === item.status) continue;

@@ -1,5 +1,6 @@
 "use client";
-import { useState, type InputHTMLAttributes, type ReactNode, type SyntheticEvent } from "react";
+import type { InputHTMLAttributes, ReactNode, SyntheticEvent } from "react";
+import { useState } from "../react.js";
 import type { Activity, ActivityPage } from "../api/sessionApi.js";
 import { useSession } from "../contexts/SessionContext.js";
 import { englishData } from "../en.js";

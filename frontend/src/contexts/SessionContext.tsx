@@ -1,4 +1,5 @@
 "use client";
+import type { ReactNode } from "react";
 import {
   createContext,
   createElement,
@@ -7,8 +8,7 @@ import {
   useLayoutEffect,
   useState,
   useSyncExternalStore,
-  type ReactNode,
-} from "react";
+} from "../react.js";
 import type { Messages } from "../language.js";
 import type { SessionSnapshot, SessionStoreOptions } from "../store/sessionState.js";
 import type { SessionStore } from "../store/sessionStore.js";

@@ -1,6 +1,7 @@
 "use client";
-import { SessionError } from "../api/http.js";
-import { countsAgainstQuota } from "../store/uploadItems.js";
+import { SessionError, type Schemas } from "../api/http.js";
+import { useSession } from "../contexts/SessionContext.js";
+import { countsAgainstQuota, refusal } from "../store/uploadItems.js";
 import type { UploadStore } from "../store/uploadStore.js";
 import { extensionOf } from "../utils/fileNames.js";
 import { useUploads } from "./useUploads.js";
@@ -25,8 +26,9 @@ export type BeforeAdd = boolean | string | void;
 
 /** Return a function that checks files and sends those that pass. */
 export function useAdd(rules: FileRules): (files: Iterable<File> | null) => void {
+  const { session } = useSession();
   const uploads = useUploads();
-  return (files) => void addChecked(uploads, [...(files ?? [])], rules);
+  return (files) => void addChecked(uploads, [...(files ?? [])], rules, session?.limits);
 }
 
 const tokensOf = (accept: string) =>
@@ -39,7 +41,12 @@ const tokensOf = (accept: string) =>
 const fits = ({ name, type }: File, token: string) =>
   token === `.${extensionOf(name)}` || token === type || type.startsWith(token.replace(/\*$/, ""));
 
-async function addChecked(uploads: UploadStore, files: File[], rules: FileRules): Promise<void> {
+async function addChecked(
+  uploads: UploadStore,
+  files: File[],
+  rules: FileRules,
+  limits: Schemas["Limits"] | undefined,
+): Promise<void> {
   const { accept = "", maxFiles = Infinity, disabled, onBeforeAdd } = rules;
   if (disabled || !files.length) return;
   const verdicts = new Map<File, BeforeAdd>();
@@ -48,15 +55,18 @@ async function addChecked(uploads: UploadStore, files: File[], rules: FileRules)
   }
   const tokens = tokensOf(accept);
   let free = maxFiles - uploads.getSnapshot().items.filter(countsAgainstQuota).length;
-  const refusal = (file: File) => {
+  const check = (file: File) => {
     const detail = verdicts.get(file);
     if (typeof detail === "string") return new SessionError("refused", 0, { detail });
     if (tokens.length && !tokens.some((token) => fits(file, token))) {
       const types = tokens.map((token) => token.replace(/^\./, ""));
       return new SessionError("type_not_allowed", 0, { types });
     }
-    return free-- > 0 ? null : new SessionError("quota_exceeded", 0, { max_files: maxFiles });
+    // Before the room: with room the file would be refused, too.
+    const error = limits ? refusal(file, null, limits) : null;
+    if (error || free-- > 0) return error;
+    return new SessionError("quota_exceeded", 0, { max_files: maxFiles });
   };
   const wanted = files.filter((file) => verdicts.get(file) !== false);
-  if (wanted.length) uploads.add(wanted, refusal);
+  if (wanted.length) uploads.add(wanted, check);
 }

@@ -1,5 +1,5 @@
 "use client";
-import { useCallback, useRef } from "react";
+import { useCallback, useRef } from "../react.js";
 
 const CONTROLS = "a[href], button, input, select, textarea, summary";
 const GROUPS = "ul, ol, details, dialog, section, main, [role], body > *";
@@ -12,13 +12,13 @@ const GROUPS = "ul, ol, details, dialog, section, main, [role], body > *";
  * @param takesFocus whether the element takes the focus when it appears and nothing else has it
  */
 export function useKeptFocus(takesFocus?: boolean): (element: HTMLElement | null) => void {
-  const kept = useRef<HTMLElement | null>(null);
+  const keptRef = useRef<HTMLElement | null>(null);
   return useCallback(
     (element) => {
       if (element && takesFocus && isLost(rootOf(element))) element.focus();
       // React passes null just before it removes the element.
-      if (!element && kept.current) keepFocus(kept.current);
-      kept.current = element;
+      if (!element && keptRef.current) keepFocus(keptRef.current);
+      keptRef.current = element;
     },
     [takesFocus],
   );

@@ -1,5 +1,5 @@
 "use client";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef, useState } from "../react.js";
 
 /**
  * Take files that are dropped anywhere on the page, or pasted. One component of a page takes them.
@@ -8,9 +8,9 @@ import { useEffect, useRef, useState } from "react";
  */
 export function usePageFiles(add: (files: FileList) => void, isOn: boolean): boolean {
   const [isOver, setOver] = useState(false);
-  const latest = useRef(add);
+  const latestRef = useRef(add);
   useEffect(() => {
-    latest.current = add;
+    latestRef.current = add;
   });
   useEffect(() => {
     if (!isOn) return;
@@ -21,7 +21,7 @@ export function usePageFiles(add: (files: FileList) => void, isOn: boolean): boo
       if (defaultPrevented || isLeaving || !dataTransfer?.types.includes("Files")) return;
       event.preventDefault(); // Otherwise the browser would open the file.
       if (type === "dragover") setOver(true);
-      if (type === "drop") latest.current(dataTransfer.files);
+      if (type === "drop") latestRef.current(dataTransfer.files);
     };
     const onPaste = (event: ClipboardEvent) => {
       const { target, clipboardData, defaultPrevented } = event;
@@ -30,7 +30,7 @@ export function usePageFiles(add: (files: FileList) => void, isOn: boolean): boo
       const isField = (target as Element).closest("input, textarea, [contenteditable]");
       if (isField && clipboardData.types.includes("text/plain")) return;
       event.preventDefault();
-      latest.current(clipboardData.files);
+      latestRef.current(clipboardData.files);
     };
     const abort = new AbortController();
     for (const type of ["dragover", "dragleave", "drop"] as const) {

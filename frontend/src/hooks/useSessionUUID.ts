@@ -1,5 +1,5 @@
 "use client";
-import { useSyncExternalStore } from "react";
+import { useSyncExternalStore } from "../react.js";
 import { useSessionContext } from "../contexts/SessionContext.js";
 
 /**

@@ -60,6 +60,10 @@ export const newItem = ({ name, size }: File, error?: SessionError | null): Uplo
   ...(error ? { status: "failed", error, canRetry: false } : { status: "queued" }),
 });
 
+/** Whether a file is refused because the session is full. */
+export const hasNoRoom = (item: UploadItem) =>
+  item.status === "failed" && item.error.code === "quota_exceeded";
+
 /** The state of a file of which `loaded` bytes of a form of `total` bytes are sent. */
 export function sending(size: number, loaded: number, total: number, began: number): ItemState {
   const sent = total && Math.round((size * loaded) / total);
@@ -125,18 +129,23 @@ export const mayBeStored = ({ isTransient, code }: SessionError) =>
  */
 export const triesAfter = ({ code }: SessionError) => (code === "upload_in_progress" ? 8 : 4);
 
-/** Check a file against the server's limits before sending it. */
+/**
+ * Check a file against the server's limits before sending it.
+ *
+ * @param all the files of the session, or null to leave its room out
+ */
 export function refusal(
-  item: UploadItem,
-  all: readonly UploadItem[],
+  { name, size }: Pick<UploadItem, "name" | "size">,
+  all: readonly UploadItem[] | null,
   limits: Schemas["Limits"],
 ): SessionError | null {
-  const counted = all.filter(countsAgainstQuota);
-  const bytes = counted.reduce((sum, { size }) => sum + size, item.size);
+  const counted = all?.filter(countsAgainstQuota) ?? [];
+  const bytes = counted.reduce((sum, item) => sum + item.size, size);
+  const isFull = counted.length >= limits.max_files || bytes > limits.max_total_bytes;
   const code =
-    (!limits.types.includes(extensionOf(item.name)) && "type_not_allowed") ||
-    (!item.size && "file_empty") ||
-    (item.size > limits.max_file_bytes && "file_too_large") ||
-    ((counted.length >= limits.max_files || bytes > limits.max_total_bytes) && "quota_exceeded");
+    (!limits.types.includes(extensionOf(name)) && "type_not_allowed") ||
+    (!size && "file_empty") ||
+    (size > limits.max_file_bytes && "file_too_large") ||
+    (all && isFull && "quota_exceeded");
   return code ? new SessionError(code, 0, { ...limits }) : null;
 }

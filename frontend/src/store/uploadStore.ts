@@ -1,6 +1,7 @@
 import { mayBeAway, SessionError } from "../api/http.js";
 import { createUploadApi, xhrTransport, type Transport } from "../api/uploadApi.js";
 import { later, retryDelay } from "../utils/time.js";
+import { askBeforeLeaving } from "./leaving.js";
 import { callAll } from "./listeners.js";
 import { createServerList } from "./serverList.js";
 import type { SessionStore } from "./sessionStore.js";
@@ -51,6 +52,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   function set(next: Partial<UploadSnapshot>): void {
     snapshot = { ...snapshot, ...next };
     callAll(listeners);
+    askBeforeLeaving(snapshot.items.some(isUnderWay));
   }
 
   const find = (key: string) => snapshot.items.find((item) => item.key === key);

@@ -14,10 +14,13 @@ class Target {
 
   constructor(private readonly tab: Tab) {}
 
-  addEventListener(type: string, listener: () => void, { signal }: { signal: AbortSignal }): void {
-    const all = this.listeners.get(type) ?? new Set();
-    this.listeners.set(type, all.add(listener));
-    signal.addEventListener("abort", () => all.delete(listener));
+  addEventListener(type: string, listener: () => void, options?: { signal: AbortSignal }): void {
+    this.listeners.set(type, (this.listeners.get(type) ?? new Set()).add(listener));
+    options?.signal.addEventListener("abort", () => this.removeEventListener(type, listener));
+  }
+
+  removeEventListener(type: string, listener: () => void): void {
+    this.listeners.get(type)?.delete(listener);
   }
 
   dispatch(type: string): void {

@@ -1,6 +1,7 @@
 "use client";
-import { useEffect, useRef, useState, type ReactNode } from "react";
-import type { UploadItem } from "../../store/uploadItems.js";
+import type { ReactNode } from "react";
+import { useEffect, useRef, useState } from "../../react.js";
+import { hasNoRoom, type UploadItem } from "../../store/uploadItems.js";
 import type { UploadStore } from "../../store/uploadStore.js";
 import { extensionOf } from "../../utils/fileNames.js";
 import { Action, Failure, FileName, useTexts } from "./parts.js";
@@ -25,7 +26,7 @@ export function FileRow({ item, uploads, render = (_, row) => row }: FileRowProp
       <FileName id={id} name={name} />
       {state && <span className={part("state")}>{state}</span>}
       {status === "sending" && <progress aria-labelledby={id} value={item.sent} max={size} />}
-      {"error" in item && <Failure error={item.error} isQuiet />}
+      {"error" in item && !hasNoRoom(item) && <Failure error={item.error} isQuiet />}
       <span className={part("actions")}>
         {status === "stored" && (
           <Action about={id} onAction={async () => open(await uploads.link(item.file.id), "_self")}>

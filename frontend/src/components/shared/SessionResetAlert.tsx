@@ -1,5 +1,6 @@
 "use client";
-import { useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
+import { useState } from "../../react.js";
 import { useSession } from "../../contexts/SessionContext.js";
 import { Action, Button, Dialog, SupportCode, useTexts } from "./parts.js";
 

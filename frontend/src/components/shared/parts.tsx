@@ -1,5 +1,6 @@
 "use client";
-import { useId, useLayoutEffect, useRef, useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
+import { useId, useLayoutEffect, useRef, useState } from "../../react.js";
 import { asSessionError, type SessionError } from "../../api/http.js";
 import { useSessionContext, type Part } from "../../contexts/SessionContext.js";
 import type { Messages } from "../../language.js";
