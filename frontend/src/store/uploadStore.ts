@@ -44,11 +44,9 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   /** How often the visitor had left a session. Without subscribers this store follows nothing. */
   let departures = session.departures();
   let unsubscribe = (): void => undefined;
-
   const getSnapshot = () => snapshot;
   const server = createServerList(session, api.list, getSnapshot, set, () => listeners.size);
   const { load, compare, clear } = server;
-
   function set(next: Partial<UploadSnapshot>): void {
     snapshot = { ...snapshot, ...next };
     callAll(listeners);
