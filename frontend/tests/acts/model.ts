@@ -33,6 +33,8 @@ export class Model {
   readonly works = new Map<string, Work>();
   /** Sessions that the visitor has asked to leave. */
   readonly left = new Set<string | null>();
+  /** Sessions that a page has asked the server to end or to reset. It may have forgotten others. */
+  readonly ended = new Set<string | null>();
   /** Sessions that the visitor has left: the page has said so. */
   readonly gone = new Set<string | null>();
   /** Tabs in which the visitor leaves whichever session it is, and how often. */
@@ -121,6 +123,7 @@ export class Model {
     // A reset is done to the session that the browser proves, if it is not the one that is shown.
     const isProven = request === RESET && uuid === this.proofs.get(tab);
     const isEnd = request === RESET || request.startsWith(END);
+    if (isEnd) this.ended.add(uuid);
     if (isEnd && !isProven && !this.mayLeave(uuid, tab)) {
       this.violate(`${uuid} is ended, which the visitor did not ask for`);
     }

@@ -33,7 +33,7 @@ export function reset(world: World, visit: Visit, reason: "requested" | "not_me"
     `reset ${reason}`,
     () => leave(world, visit, () => visit.session.resetSession(reason)),
     () => {
-      model.gone.add(target);
+      if (model.ended.has(target)) model.gone.add(target);
       if (target && !isOvertaken() && world.proven?.uuid === target)
         model.violate(`${target} is not reset`);
       if (code && !isOvertaken()) model.forgotten.add(code);
@@ -53,7 +53,7 @@ export function end(world: World, visit: Visit, erase: boolean): void {
     () => {
       const status = model.session(uuid)?.status;
       if (erase && uuid && status !== "erased") model.violate(`${uuid} is ${status}, not erased`);
-      model.gone.add(target);
+      if (model.ended.has(target)) model.gone.add(target);
       if (target && !isOvertaken() && world.proven?.uuid === target)
         model.violate(`${target} is not ended`);
     },
