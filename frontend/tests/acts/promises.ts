@@ -21,6 +21,11 @@ function overtakenSince({ model }: World): () => boolean {
   return () => model.overtaken > before;
 }
 
+/** The visitor has left a session. Other tabs learn that from the storage, if the page uses it. */
+function markGone({ model }: World, { now }: Visit, uuid: string | null): void {
+  if (model.ended.has(uuid) && now.persistent) model.gone.add(uuid);
+}
+
 export function reset(world: World, visit: Visit, reason: "requested" | "not_me"): void {
   const { model } = world;
   const target = targetOf(world, visit);
@@ -33,7 +38,7 @@ export function reset(world: World, visit: Visit, reason: "requested" | "not_me"
     `reset ${reason}`,
     () => leave(world, visit, () => visit.session.resetSession(reason)),
     () => {
-      if (model.ended.has(target)) model.gone.add(target);
+      markGone(world, visit, target);
       if (target && !isOvertaken() && world.proven?.uuid === target)
         model.violate(`${target} is not reset`);
       if (code && !isOvertaken()) model.forgotten.add(code);
@@ -53,7 +58,7 @@ export function end(world: World, visit: Visit, erase: boolean): void {
     () => {
       const status = model.session(uuid)?.status;
       if (erase && uuid && status !== "erased") model.violate(`${uuid} is ${status}, not erased`);
-      if (model.ended.has(target)) model.gone.add(target);
+      markGone(world, visit, target);
       if (target && !isOvertaken() && world.proven?.uuid === target)
         model.violate(`${target} is not ended`);
     },
