@@ -40,6 +40,7 @@ export const german = /* @__PURE__ */ createLanguage(
     problem: "Es gibt ein Problem mit Ihren Dateien.",
     remove: "Entfernen",
     download: "Herunterladen",
+    uploadToo: "Trotzdem hochladen",
   },
   {
     comma: ", ",
@@ -108,6 +109,7 @@ export const german = /* @__PURE__ */ createLanguage(
       upload_deleted:
         "Diese Datei wurde entfernt. Wählen Sie sie noch einmal aus, um sie hochzuladen.",
       not_found: "Diese Datei gibt es nicht mehr.",
+      duplicate: "Sie haben schon eine Datei mit diesem Namen und dieser Größe.",
       session_changed: "Ihre Sitzung hat sich geändert. Versuchen Sie es erneut.",
       code_expired: "Es gibt keinen gültigen Code. Senden Sie einen neuen.",
       code_wrong: "Das ist nicht der gesendete Code. Vergleichen Sie die sechs Ziffern.",

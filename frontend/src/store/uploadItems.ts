@@ -1,6 +1,6 @@
 import { SessionError, type Schemas } from "../api/http.js";
 import type { Upload } from "../api/uploadApi.js";
-import { extensionOf } from "../utils/fileNames.js";
+import { extensionOf, shownText } from "../utils/fileNames.js";
 import { SECOND, type later } from "../utils/time.js";
 
 /** One file in the list. `key` identifies it as long as it is shown. */
@@ -40,6 +40,7 @@ export interface Job {
 /** An outage counts like so much of a try: a file that stops the server each time must fail. */
 export const OUTAGE = 0.1;
 
+type NamedFile = Pick<UploadItem, "name" | "size">;
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 export type ItemState = Without<UploadItem, "key" | "name" | "size">;
 
@@ -54,15 +55,25 @@ export const countsAgainstQuota = ({ status }: UploadItem) =>
 export const isUnderWay = ({ status }: UploadItem) =>
   status === "queued" || status === "sending" || status === "waiting";
 
-/** An item for a chosen file. `error` says why the page refuses it. */
-export const newItem = ({ name, size }: File, error?: SessionError | null): UploadItem => ({
-  ...{ key: `${Math.random()}`, name, size },
-  ...(error ? { status: "failed", error, canRetry: false } : { status: "queued" }),
-});
+const hasFailedBy = (code: string) => (item: UploadItem) =>
+  item.status === "failed" && item.error.code === code;
+
+/** Whether the visitor is asked if a file with the name and size of another one is wanted. */
+export const isDuplicate = hasFailedBy("duplicate");
 
 /** Whether a file is refused because the session is full. */
-export const hasNoRoom = (item: UploadItem) =>
-  item.status === "failed" && item.error.code === "quota_exceeded";
+export const hasNoRoom = hasFailedBy("quota_exceeded");
+
+export const isSameFile = (a: NamedFile, b: NamedFile) =>
+  a.size === b.size && shownText(a.name) === shownText(b.name);
+
+/** An item for a chosen file. `error` says why the page does not send it, or not yet. */
+export const newItem = ({ name, size }: File, error?: SessionError | null): UploadItem => ({
+  ...{ key: `${Math.random()}`, name, size },
+  ...(error
+    ? { status: "failed", error, canRetry: error.code === "duplicate" }
+    : { status: "queued" }),
+});
 
 /** The state of a file of which `loaded` bytes of a form of `total` bytes are sent. */
 export function sending(size: number, loaded: number, total: number, began: number): ItemState {
@@ -135,7 +146,7 @@ export const triesAfter = ({ code }: SessionError) => (code === "upload_in_progr
  * @param all the files of the session, or null to leave its room out
  */
 export function refusal(
-  { name, size }: Pick<UploadItem, "name" | "size">,
+  { name, size }: NamedFile,
   all: readonly UploadItem[] | null,
   limits: Schemas["Limits"],
 ): SessionError | null {

@@ -7,6 +7,7 @@ import { createServerList } from "./serverList.js";
 import type { SessionStore } from "./sessionStore.js";
 import {
   EMPTY,
+  isDuplicate,
   isUnderWay,
   itemOf,
   mayBeStored,
@@ -243,7 +244,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       followOwner();
       const items = [...chosen].map((file) => {
         const item = newItem(file, check?.(file));
-        if (isUnderWay(item)) jobs.set(item.key, { file, tries: 0 });
+        if (isUnderWay(item) || isDuplicate(item)) jobs.set(item.key, { file, tries: 0 });
         return item;
       });
       set({ items: [...snapshot.items, ...items] });
