@@ -102,6 +102,7 @@ export const arabic = /* @__PURE__ */ createLanguage(
       quota_exceeded: "لم تبق مساحة. أزل ملفًا أولًا.",
       upload_deleted: "أُزيل هذا الملف. اختره مرة أخرى.",
       not_found: "لم يعد هذا الملف موجودًا.",
+      interrupted: "لم يكتمل رفع هذا الملف. اختره مرة أخرى.",
       duplicate: "لديك ملف بهذا الاسم والحجم.",
       session_changed: "تغيّرت جلستك. أعد المحاولة.",
       code_expired: "لا يوجد رمز صالح. أرسل رمزًا جديدًا.",

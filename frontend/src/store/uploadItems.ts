@@ -1,7 +1,13 @@
 import { SessionError, type Schemas } from "../api/http.js";
-import type { Upload } from "../api/uploadApi.js";
+import type { Transport, Upload } from "../api/uploadApi.js";
 import { extensionOf, shownText } from "../utils/fileNames.js";
 import { SECOND, type later } from "../utils/time.js";
+
+export interface UploadStoreOptions {
+  /** Files sent at the same time. Default: two. */
+  concurrency?: number | undefined;
+  transport?: Transport | undefined;
+}
 
 /** One file in the list. `key` identifies it as long as it is shown. */
 export type UploadItem = { key: string; name: string; size: number } & (
@@ -58,6 +64,9 @@ export const isUnderWay = ({ status }: UploadItem) =>
 const hasFailedBy = (code: string) => (item: UploadItem) =>
   item.status === "failed" && item.error.code === code;
 
+/** Whether a file was on its way when the tab's last page was left. */
+export const isInterrupted = hasFailedBy("interrupted");
+
 /** Whether the visitor is asked if a file with the name and size of another one is wanted. */
 export const isDuplicate = hasFailedBy("duplicate");
 
@@ -74,6 +83,10 @@ export const newItem = ({ name, size }: File, error?: SessionError | null): Uplo
     ? { status: "failed", error, canRetry: error.code === "duplicate" }
     : { status: "queued" }),
 });
+
+/** The items without those of the page before that are chosen again. */
+export const withoutOlder = (items: readonly UploadItem[], chosen: readonly UploadItem[]) =>
+  items.filter((item) => !(isInterrupted(item) && chosen.some((one) => isSameFile(one, item))));
 
 /** The state of a file of which `loaded` bytes of a form of `total` bytes are sent. */
 export function sending(size: number, loaded: number, total: number, began: number): ItemState {
@@ -122,7 +135,9 @@ export function merged(
   const there = listed.map((file) => itemOf(file, keyOf(file)));
   const isKnown = (item: UploadItem) =>
     before.includes(item) || there.some(({ key }) => key === item.key);
-  const here = items.filter((item) => !("file" in item) || !isKnown(item));
+  const isStored = (item: UploadItem) =>
+    isInterrupted(item) && there.some((one) => isSameFile(one, item));
+  const here = items.filter((item) => ("file" in item ? !isKnown(item) : !isStored(item)));
   return [...there, ...here];
 }
 
