@@ -14,5 +14,5 @@ export type {
   SessionStoreOptions,
 } from "./store/sessionState.js";
 export { createUploadStore } from "./store/uploadStore.js";
-export type { UploadItem, UploadSnapshot } from "./store/uploadItems.js";
-export type { UploadStore, UploadStoreOptions } from "./store/uploadStore.js";
+export type { UploadItem, UploadSnapshot, UploadStoreOptions } from "./store/uploadItems.js";
+export type { UploadStore } from "./store/uploadStore.js";

@@ -40,6 +40,7 @@ export const german = /* @__PURE__ */ createLanguage(
     problem: "Es gibt ein Problem mit Ihren Dateien.",
     remove: "Entfernen",
     download: "Herunterladen",
+    uploadToo: "Trotzdem hochladen",
   },
   {
     comma: ", ",
@@ -105,9 +106,10 @@ export const german = /* @__PURE__ */ createLanguage(
         "Name und Inhalt dieser Datei müssen von einem erlaubten Typ sein: {types}.",
       name_not_allowed: "Dieser Dateiname ist nicht erlaubt. Benennen Sie die Datei um.",
       quota_exceeded: "Es ist kein Platz mehr. Entfernen Sie zuerst eine Datei.",
-      upload_deleted:
-        "Diese Datei wurde entfernt. Wählen Sie sie noch einmal aus, um sie hochzuladen.",
+      upload_deleted: "Diese Datei wurde entfernt. Wählen Sie sie noch einmal aus.",
       not_found: "Diese Datei gibt es nicht mehr.",
+      interrupted: "Diese Datei wurde nicht hochgeladen. Wählen Sie sie noch einmal aus.",
+      duplicate: "Sie haben schon eine Datei mit diesem Namen und dieser Größe.",
       session_changed: "Ihre Sitzung hat sich geändert. Versuchen Sie es erneut.",
       code_expired: "Es gibt keinen gültigen Code. Senden Sie einen neuen.",
       code_wrong: "Das ist nicht der gesendete Code. Vergleichen Sie die sechs Ziffern.",

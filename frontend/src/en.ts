@@ -42,6 +42,7 @@ export const english = /* @__PURE__ */ createLanguage(
     problem: "There is a problem with your files.",
     remove: "Remove",
     download: "Download",
+    uploadToo: "Upload it, too",
   },
   {
     comma: ", ",
@@ -106,6 +107,8 @@ export const english = /* @__PURE__ */ createLanguage(
       quota_exceeded: "There is no space left. Remove a file first.",
       upload_deleted: "This file was removed. Choose it again to upload it.",
       not_found: "This file no longer exists.",
+      interrupted: "The page was left before this file was uploaded. Choose it again.",
+      duplicate: "You have a file with this name and size already.",
       session_changed: "Your session has changed. Try again.",
       code_expired: "There is no valid code. Send a new one.",
       code_wrong: "This is not the code that was sent. Compare the six digits and try again.",

@@ -69,6 +69,7 @@ export interface Texts {
   problem: string;
   remove: string;
   download: string;
+  uploadToo: string;
 }
 
 /** The words of a language: texts, and patterns with places in braces. */
@@ -108,7 +109,7 @@ type ErrorText =
   | ("network" | "timeout" | "unreadable" | "unavailable" | "rate_limited" | "credential_store")
   | ("file_changed" | "file_empty" | "file_too_large" | "file_too_large_for" | "file_held_back")
   | ("type_not_allowed" | "content_not_allowed" | "name_not_allowed" | "quota_exceeded")
-  | ("upload_deleted" | "not_found")
+  | ("upload_deleted" | "not_found" | "interrupted" | "duplicate")
   | ("session_changed" | "code_expired" | "code_wrong" | "recovery_invalid" | "invalid_input")
   | "unknown";
 

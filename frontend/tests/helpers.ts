@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, vi } from "vitest";
 import type { ChangeReason, SessionStoreOptions } from "../src/store/sessionState.js";
 import { createSessionStore } from "../src/store/sessionStore.js";
-import type { UploadStoreOptions } from "../src/store/uploadStore.js";
+import type { UploadStoreOptions } from "../src/store/uploadItems.js";
 import { createUploadStore } from "../src/store/uploadStore.js";
 import type { FakeBrowser, FakeServer } from "../src/testing/index.js";
 import type { KeyValueStorage } from "../src/utils/sessionUtils.js";
@@ -118,6 +118,7 @@ export function controlTime(): void {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] });
     provideLocks(new FakeLocks());
+    vi.stubGlobal("sessionStorage", new FakeStorage()); // That of jsdom starts timers.
     vi.spyOn(AbortSignal, "timeout").mockImplementation(timeoutOver(setTimeout));
     show("visible");
   });

@@ -5,7 +5,12 @@ import type { SessionError } from "../api/http.js";
 import type { Upload } from "../api/uploadApi.js";
 import { useSession } from "../contexts/SessionContext.js";
 import { useUploads } from "../hooks/useUploads.js";
-import { countsAgainstQuota, isUnderWay, type UploadItem } from "../store/uploadItems.js";
+import {
+  countsAgainstQuota,
+  isDuplicate,
+  isUnderWay,
+  type UploadItem,
+} from "../store/uploadItems.js";
 import type { UploadStore } from "../store/uploadStore.js";
 import { FileField, type FileFieldProps } from "./shared/FileField.js";
 import { FileRow } from "./shared/FileRow.js";
@@ -119,7 +124,8 @@ interface BarProps {
 function Bar({ uploads, items, max }: BarProps) {
   const [texts, part] = useTexts();
   const canRetry = items.filter(
-    (item) => item.status === "waiting" || ("canRetry" in item && item.canRetry),
+    (item) =>
+      item.status === "waiting" || ("canRetry" in item && item.canRetry && !isDuplicate(item)),
   );
   const underWay = items.filter(isUnderWay);
   const all = (label: string, some: readonly UploadItem[], act: (key: string) => void) =>

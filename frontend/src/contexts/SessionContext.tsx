@@ -12,7 +12,7 @@ import {
 import type { Messages } from "../language.js";
 import type { SessionSnapshot, SessionStoreOptions } from "../store/sessionState.js";
 import type { SessionStore } from "../store/sessionStore.js";
-import type { UploadStoreOptions } from "../store/uploadStore.js";
+import type { UploadStoreOptions } from "../store/uploadItems.js";
 import { storesFor, type Stores } from "./keptStores.js";
 
 /** A part of the components that has a class name. */

@@ -1,6 +1,6 @@
 import type { OnSessionChanged, SessionStoreOptions } from "../store/sessionState.js";
 import { createSessionStore } from "../store/sessionStore.js";
-import type { UploadStoreOptions } from "../store/uploadStore.js";
+import type { UploadStoreOptions } from "../store/uploadItems.js";
 
 type Options = SessionStoreOptions & UploadStoreOptions;
 

@@ -1,7 +1,7 @@
 "use client";
 import { SessionError, type Schemas } from "../api/http.js";
 import { useSession } from "../contexts/SessionContext.js";
-import { countsAgainstQuota, refusal } from "../store/uploadItems.js";
+import { countsAgainstQuota, isDuplicate, isSameFile, refusal } from "../store/uploadItems.js";
 import type { UploadStore } from "../store/uploadStore.js";
 import { extensionOf } from "../utils/fileNames.js";
 import { useUploads } from "./useUploads.js";
@@ -54,7 +54,9 @@ async function addChecked(
     await Promise.all(files.map(async (file) => verdicts.set(file, await onBeforeAdd(file))));
   }
   const tokens = tokensOf(accept);
-  let free = maxFiles - uploads.getSnapshot().items.filter(countsAgainstQuota).length;
+  const { items } = uploads.getSnapshot();
+  const there: Pick<File, "name" | "size">[] = items.filter(({ status }) => status !== "failed");
+  let free = maxFiles - items.filter(countsAgainstQuota).length;
   const check = (file: File) => {
     const detail = verdicts.get(file);
     if (typeof detail === "string") return new SessionError("refused", 0, { detail });
@@ -64,9 +66,15 @@ async function addChecked(
     }
     // Before the room: with room the file would be refused, too.
     const error = limits ? refusal(file, null, limits) : null;
-    if (error || free-- > 0) return error;
-    return new SessionError("quota_exceeded", 0, { max_files: maxFiles });
+    if (error) return error;
+    if (free < 1) return new SessionError("quota_exceeded", 0, { max_files: maxFiles });
+    if (there.some((one) => isSameFile(one, file))) return new SessionError("duplicate");
+    free--;
+    there.push(file);
+    return null;
   };
-  const wanted = files.filter((file) => verdicts.get(file) !== false);
+  // A question that is open is not asked again.
+  const isOpen = (file: File) => items.some((item) => isDuplicate(item) && isSameFile(item, file));
+  const wanted = files.filter((file) => verdicts.get(file) !== false && !isOpen(file));
   if (wanted.length) uploads.add(wanted, check);
 }

@@ -1,7 +1,13 @@
 import { SessionError, type Schemas } from "../api/http.js";
-import type { Upload } from "../api/uploadApi.js";
-import { extensionOf } from "../utils/fileNames.js";
+import type { Transport, Upload } from "../api/uploadApi.js";
+import { extensionOf, shownText } from "../utils/fileNames.js";
 import { SECOND, type later } from "../utils/time.js";
+
+export interface UploadStoreOptions {
+  /** Files sent at the same time. Default: two. */
+  concurrency?: number | undefined;
+  transport?: Transport | undefined;
+}
 
 /** One file in the list. `key` identifies it as long as it is shown. */
 export type UploadItem = { key: string; name: string; size: number } & (
@@ -40,6 +46,7 @@ export interface Job {
 /** An outage counts like so much of a try: a file that stops the server each time must fail. */
 export const OUTAGE = 0.1;
 
+type NamedFile = Pick<UploadItem, "name" | "size">;
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 export type ItemState = Without<UploadItem, "key" | "name" | "size">;
 
@@ -54,15 +61,32 @@ export const countsAgainstQuota = ({ status }: UploadItem) =>
 export const isUnderWay = ({ status }: UploadItem) =>
   status === "queued" || status === "sending" || status === "waiting";
 
-/** An item for a chosen file. `error` says why the page refuses it. */
-export const newItem = ({ name, size }: File, error?: SessionError | null): UploadItem => ({
-  ...{ key: `${Math.random()}`, name, size },
-  ...(error ? { status: "failed", error, canRetry: false } : { status: "queued" }),
-});
+const hasFailedBy = (code: string) => (item: UploadItem) =>
+  item.status === "failed" && item.error.code === code;
+
+/** Whether a file was on its way when the tab's last page was left. */
+export const isInterrupted = hasFailedBy("interrupted");
+
+/** Whether the visitor is asked if a file with the name and size of another one is wanted. */
+export const isDuplicate = hasFailedBy("duplicate");
 
 /** Whether a file is refused because the session is full. */
-export const hasNoRoom = (item: UploadItem) =>
-  item.status === "failed" && item.error.code === "quota_exceeded";
+export const hasNoRoom = hasFailedBy("quota_exceeded");
+
+export const isSameFile = (a: NamedFile, b: NamedFile) =>
+  a.size === b.size && shownText(a.name) === shownText(b.name);
+
+/** An item for a chosen file. `error` says why the page does not send it, or not yet. */
+export const newItem = ({ name, size }: File, error?: SessionError | null): UploadItem => ({
+  ...{ key: `${Math.random()}`, name, size },
+  ...(error
+    ? { status: "failed", error, canRetry: error.code === "duplicate" }
+    : { status: "queued" }),
+});
+
+/** The items without those of the page before that are chosen again. */
+export const withoutOlder = (items: readonly UploadItem[], chosen: readonly UploadItem[]) =>
+  items.filter((item) => !(isInterrupted(item) && chosen.some((one) => isSameFile(one, item))));
 
 /** The state of a file of which `loaded` bytes of a form of `total` bytes are sent. */
 export function sending(size: number, loaded: number, total: number, began: number): ItemState {
@@ -111,7 +135,9 @@ export function merged(
   const there = listed.map((file) => itemOf(file, keyOf(file)));
   const isKnown = (item: UploadItem) =>
     before.includes(item) || there.some(({ key }) => key === item.key);
-  const here = items.filter((item) => !("file" in item) || !isKnown(item));
+  const isStored = (item: UploadItem) =>
+    isInterrupted(item) && there.some((one) => isSameFile(one, item));
+  const here = items.filter((item) => ("file" in item ? !isKnown(item) : !isStored(item)));
   return [...there, ...here];
 }
 
@@ -135,7 +161,7 @@ export const triesAfter = ({ code }: SessionError) => (code === "upload_in_progr
  * @param all the files of the session, or null to leave its room out
  */
 export function refusal(
-  { name, size }: Pick<UploadItem, "name" | "size">,
+  { name, size }: NamedFile,
   all: readonly UploadItem[] | null,
   limits: Schemas["Limits"],
 ): SessionError | null {

@@ -1,12 +1,14 @@
 import { mayBeAway, SessionError } from "../api/http.js";
-import { createUploadApi, xhrTransport, type Transport } from "../api/uploadApi.js";
+import { createUploadApi, xhrTransport } from "../api/uploadApi.js";
 import { later, retryDelay } from "../utils/time.js";
-import { askBeforeLeaving } from "./leaving.js";
+import { createLeaving } from "./leaving.js";
 import { callAll } from "./listeners.js";
 import { createServerList } from "./serverList.js";
 import type { SessionStore } from "./sessionStore.js";
 import {
   EMPTY,
+  isDuplicate,
+  isInterrupted,
   isUnderWay,
   itemOf,
   mayBeStored,
@@ -18,29 +20,26 @@ import {
   refusal,
   sending,
   triesAfter,
+  withoutOlder,
   type ItemState,
   type Job,
   type UploadItem,
   type UploadSnapshot,
+  type UploadStoreOptions,
 } from "./uploadItems.js";
-
-export interface UploadStoreOptions {
-  /** Files sent at the same time. Default: two. */
-  concurrency?: number | undefined;
-  transport?: Transport | undefined;
-}
 
 /** The files of a session: stored ones, and those that are being sent. */
 export function createUploadStore(session: SessionStore, options: UploadStoreOptions = {}) {
   const { concurrency = 2, transport = xhrTransport } = options;
   const api = createUploadApi(session.http, transport);
+  const leaving = createLeaving();
   const jobs = new Map<string, Job>();
   const listeners = new Set<() => void>();
   let snapshot = EMPTY;
   let running = 0;
   let wasAway = false;
   /** The session that all files and work belong to, or null before the first. */
-  let owner: string | null = null;
+  let owner = session.getSnapshot().uuid;
   /** How often the visitor had left a session. Without subscribers this store follows nothing. */
   let departures = session.departures();
   let unsubscribe = (): void => undefined;
@@ -50,8 +49,9 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   function set(next: Partial<UploadSnapshot>): void {
     snapshot = { ...snapshot, ...next };
     callAll(listeners);
-    askBeforeLeaving(snapshot.items.some(isUnderWay));
+    leaving.follow(session.getSnapshot(), snapshot.items);
   }
+  set({ items: leaving.read(owner) });
 
   const find = (key: string) => snapshot.items.find((item) => item.key === key);
 
@@ -98,7 +98,8 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       else drop(key);
     }
     if (!snapshot.items.length) return;
-    if (!canRetry) filter((item) => "file" in item); // Those that the page has refused.
+    // Also those that the page has refused, and those of the page before.
+    filter((item) => "file" in item || (canRetry && !isInterrupted(item)));
     clear();
   }
 
@@ -243,10 +244,10 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       followOwner();
       const items = [...chosen].map((file) => {
         const item = newItem(file, check?.(file));
-        if (isUnderWay(item)) jobs.set(item.key, { file, tries: 0 });
+        if (isUnderWay(item) || isDuplicate(item)) jobs.set(item.key, { file, tries: 0 });
         return item;
       });
-      set({ items: [...snapshot.items, ...items] });
+      set({ items: [...withoutOlder(snapshot.items, items), ...items] });
       pump();
     },
     /** The file of an item, until it is stored. */

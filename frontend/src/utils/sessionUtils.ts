@@ -33,12 +33,15 @@ export function memoryStorage(): KeyValueStorage {
 /**
  * Test a storage by writing to it: it may be full, disabled, or forbidden even to access.
  *
- * @param own default: `localStorage`
+ * @param own default: the browser's storage of this name
  * @returns the storage, or null if it cannot be used
  */
-export function probeStorage(own: KeyValueStorage | null | undefined): KeyValueStorage | null {
+export function probeStorage(
+  own: KeyValueStorage | null | undefined,
+  name: "localStorage" | "sessionStorage" = "localStorage",
+): KeyValueStorage | null {
   try {
-    const storage = own === undefined ? window.localStorage : own;
+    const storage = own === undefined ? window[name] : own;
     storage?.setItem("session_probe", "1");
     storage?.removeItem("session_probe");
     return storage;

@@ -3,6 +3,7 @@
  * `deliver`: a frozen tab gets it when it continues, a closed one never.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { FakeStorage } from "../helpers.js";
 
 /** The tab whose code is running. */
 const current = new AsyncLocalStorage<Tab>();
@@ -33,19 +34,26 @@ class Target {
 }
 
 export class Tab {
-  readonly window: Target & { localStorage?: unknown } = new Target(this);
+  readonly window: Target & { localStorage?: unknown; sessionStorage?: unknown } = new Target(this);
   readonly document = Object.assign(new Target(this), {
     hidden: false,
     visibilityState: "visible",
   });
   readonly navigator: { locks?: unknown } = {};
   readonly errors: unknown[] = [];
+  /** What the tab keeps for its next page. */
+  readonly kept: FakeStorage;
   isFrozen = false;
   isClosed = false;
   private readonly inbox: (() => void)[] = [];
   private readonly closers = new Set<() => void>();
 
-  constructor(readonly name: string) {}
+  constructor(
+    readonly name: string,
+    kept = new FakeStorage(),
+  ) {
+    this.window.sessionStorage = this.kept = kept;
+  }
 
   enter<T>(task: () => T): T {
     return current.run(this, task);

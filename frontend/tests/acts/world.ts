@@ -58,6 +58,13 @@ function seeded(seed: number): () => number {
 /** Whether the page asks the visitor what becomes of the session. */
 const isOpen = ({ now: { status } }: Visit) => status === "reset_required" || status === "mismatch";
 
+/** What a tab keeps for its next page. */
+const unsentOf = ({ kept }: Tab) =>
+  JSON.parse(kept.getItem("session_unsent") ?? "{}") as {
+    uuid?: string;
+    files?: { name: string }[];
+  };
+
 export class World {
   readonly server;
   readonly model;
@@ -116,8 +123,8 @@ export class World {
     return [...new Set(this.every.map(({ tab }) => tab))];
   }
 
-  private openTab(name: string): Visit {
-    const tab = new Tab(name);
+  private openTab(name: string, before?: Tab): Visit {
+    const tab = new Tab(name, before?.kept);
     tab.navigator.locks = locksOf(tab, this.setting.locks, this.locks);
     tab.window.localStorage = this.storage.of(tab);
     return this.openPage(tab);
@@ -156,7 +163,7 @@ export class World {
   reload(visit: Visit): Visit {
     visit.unmount();
     visit.tab.close();
-    const next = this.openTab(visit.tab.name);
+    const next = this.openTab(visit.tab.name, visit.tab);
     this.visits[this.visits.indexOf(visit)] = next;
     return next;
   }
@@ -259,8 +266,18 @@ export class World {
     for (const code of this.model.forgotten) {
       if (stored.includes(code)) this.model.violate(`the code ${code} is still stored`);
     }
+    for (const tab of this.tabs) this.checkKept(tab);
     const { violations, log } = this.model;
     if (violations.length) expect.fail(`${violations.join("\n")}\n\n${log.join("\n")}`);
+  }
+
+  /** Names of unsent files are kept under a session that may have them. */
+  private checkKept(tab: Tab): void {
+    const { uuid, files } = unsentOf(tab);
+    for (const { name } of files ?? []) {
+      const owners = this.model.works.get(name)?.owners;
+      if (uuid && owners?.has(uuid) === false) this.model.violate(`${name} is kept under ${uuid}`);
+    }
   }
 
   /** Everything works again. Then all tabs agree, nothing waits, and it is quiet. */
@@ -333,7 +350,17 @@ export class World {
     }
     this.checkCancelled();
     this.checkFiles();
+    this.checkUnsent();
     this.check();
+  }
+
+  /** What a tab keeps of unsent files belongs to the session that it shows. */
+  private checkUnsent(): void {
+    for (const { tab, now } of this.visits) {
+      const { uuid } = unsentOf(tab);
+      if (uuid && uuid !== now.uuid)
+        this.model.violate(`${tab.name} keeps unsent files of ${uuid}`);
+    }
   }
 
   /** Each page shows the files that its session has, also those that support has added. */

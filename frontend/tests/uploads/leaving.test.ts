@@ -1,7 +1,17 @@
-/** A page with files on their way asks before it is left. */
+/** A page with files on their way asks before it is left, and the tab's next page names them. */
 import { describe, expect, test } from "vitest";
 import { createFakeServer, type FakeServer } from "../../src/testing/index.js";
-import { calm, controlTime, openSession, pdf, type Page } from "../helpers.js";
+import {
+  calm,
+  controlTime,
+  notifyTabs,
+  openPage,
+  openSession,
+  pass,
+  pdf,
+  SECOND,
+  type Page,
+} from "../helpers.js";
 
 controlTime();
 
@@ -18,6 +28,17 @@ async function openUploads(server: FakeServer): Promise<Page> {
   await calm();
   return page;
 }
+
+/** The tab's next page. */
+async function reload(server: FakeServer, { storage, close }: Page): Promise<Page> {
+  close();
+  const page = openPage(server, { storage });
+  page.showFiles();
+  await calm();
+  return page;
+}
+
+const keptText = () => sessionStorage.getItem("session_unsent") ?? "";
 
 describe("the browser asks before the page is left", () => {
   test("while a file is sent, and not before or after", async () => {
@@ -56,5 +77,82 @@ describe("the browser asks before the page is left", () => {
     await page.session.resetSession("not_me");
     expect(page.items).toEqual([]);
     expect(asks()).toBe(false);
+  });
+});
+
+describe("after a reload", () => {
+  /** A page with one file on its way, one that waits for its turn, and one that is refused. */
+  async function interrupted() {
+    const server = createFakeServer();
+    server.stepwise = true;
+    const page = await openUploads(server);
+    page.files.add([pdf("sent.pdf"), pdf("stored.pdf"), pdf("queued.pdf"), pdf("no.exe")]);
+    await calm();
+    return { server, page };
+  }
+  const LOST = { status: "failed", canRetry: false, error: { code: "interrupted" } };
+
+  test("files that were on their way are named until they are chosen again or removed", async () => {
+    const { server, page } = await interrupted();
+    let next = await reload(server, page);
+    expect(next.items).toMatchObject([
+      { name: "sent.pdf", size: 1000, ...LOST },
+      { name: "stored.pdf", ...LOST },
+      { name: "queued.pdf", ...LOST },
+    ]);
+
+    next = await reload(server, next);
+    expect(next.items).toHaveLength(3);
+    next.files.cancel(next.items[2]!.key);
+    server.stepwise = false;
+    next.files.add([pdf("sent.pdf")]);
+    await calm();
+    expect(next.items).toMatchObject([{ name: "stored.pdf", ...LOST }, { status: "stored" }]);
+
+    server.addFile("stored.pdf");
+    await next.files.load();
+    expect(next.items.map(({ status }) => status)).toEqual(["stored", "stored"]);
+    expect(keptText()).toBe("");
+  });
+
+  test.each([
+    ["a reset", (page: Page) => page.session.resetSession()],
+    ['"Not you?"', (page: Page) => page.session.resetSession("not_me")],
+    ["an end", (page: Page) => page.session.endSession()],
+  ])("nothing of them remains after %s", async (_, leave) => {
+    const { server, page } = await interrupted();
+    expect(keptText()).toContain("sent.pdf");
+    const next = await reload(server, page);
+    await leave(next);
+    await calm();
+    expect(next.items).toEqual([]);
+    expect(keptText()).toBe("");
+  });
+
+  test("nothing of them remains when another tab has left the session", async () => {
+    const { server, page } = await interrupted();
+    const other = openPage(server, { storage: page.storage });
+    await other.session.resetSession("not_me");
+    notifyTabs();
+    await pass(SECOND);
+    expect(page.items).toEqual([]);
+    expect(keptText()).toBe("");
+  });
+
+  test("files of a session that was left meanwhile are forgotten", async () => {
+    const { server, page } = await interrupted();
+    const kept = sessionStorage.getItem("session_unsent")!;
+    await page.session.resetSession();
+    sessionStorage.setItem("session_unsent", kept);
+    const next = await reload(server, page);
+    expect(next.items).toEqual([]);
+    expect(keptText()).toBe("");
+  });
+
+  test.each(["", "{", "null", '{"uuid":"1","files":"all"}'])("%j is nothing", async (text) => {
+    const server = createFakeServer();
+    const page = await openUploads(server);
+    sessionStorage.setItem("session_unsent", text);
+    expect((await reload(server, page)).items).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 "use client";
 import type { ReactNode } from "react";
 import { useEffect, useRef, useState } from "../../react.js";
-import { hasNoRoom, type UploadItem } from "../../store/uploadItems.js";
+import { hasNoRoom, isDuplicate, type UploadItem } from "../../store/uploadItems.js";
 import type { UploadStore } from "../../store/uploadStore.js";
 import { extensionOf } from "../../utils/fileNames.js";
 import { Action, Failure, FileName, useTexts } from "./parts.js";
@@ -35,7 +35,7 @@ export function FileRow({ item, uploads, render = (_, row) => row }: FileRowProp
         )}
         {(status === "waiting" || (status === "failed" && item.canRetry)) && (
           <Action about={id} onAction={() => uploads.retry(key)}>
-            {texts.retry}
+            {isDuplicate(item) ? texts.uploadToo : texts.retry}
           </Action>
         )}
         <Action
