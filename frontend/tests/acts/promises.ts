@@ -22,7 +22,7 @@ function overtakenSince({ model }: World): () => boolean {
 }
 
 /** The visitor has left a session. Other tabs learn that from the storage, if the page uses it. */
-function markGone({ model }: World, { now }: Visit, uuid: string | null): void {
+function noteLeft({ model }: World, { now }: Visit, uuid: string | null): void {
   if (model.ended.has(uuid) && now.persistent) model.gone.add(uuid);
 }
 
@@ -38,7 +38,7 @@ export function reset(world: World, visit: Visit, reason: "requested" | "not_me"
     `reset ${reason}`,
     () => leave(world, visit, () => visit.session.resetSession(reason)),
     () => {
-      markGone(world, visit, target);
+      noteLeft(world, visit, target);
       if (target && !isOvertaken() && world.proven?.uuid === target)
         model.violate(`${target} is not reset`);
       if (code && !isOvertaken()) model.forgotten.add(code);
@@ -58,7 +58,7 @@ export function end(world: World, visit: Visit, erase: boolean): void {
     () => {
       const status = model.session(uuid)?.status;
       if (erase && uuid && status !== "erased") model.violate(`${uuid} is ${status}, not erased`);
-      markGone(world, visit, target);
+      noteLeft(world, visit, target);
       if (target && !isOvertaken() && world.proven?.uuid === target)
         model.violate(`${target} is not ended`);
     },
