@@ -79,6 +79,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     watch.over(context)
     yield context.new_page()
     context.close()
+    watch.take("dialog beforeunload")  # The next state is shown while files are on their way.
     assert watch.problems == []
 
 
