@@ -43,6 +43,7 @@ class PostgresServer:
     fsync: bool
     address: str = LOOPBACK
     name: str = ""
+    autovacuum: bool = True
     _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
 
     @property
@@ -83,7 +84,8 @@ class PostgresServer:
             [self.programs / "postgres", "-D", self._data, "-p", str(self.port), "-k", self.folder,
              "-c", f"listen_addresses={self.address}", "-c", f"cluster_name={self.name}",
              "-c", "max_connections=200",
-             "-c", f"fsync={'on' if self.fsync else 'off'}"],
+             "-c", f"fsync={'on' if self.fsync else 'off'}",
+             "-c", f"autovacuum={'on' if self.autovacuum else 'off'}"],
             stdout=log, stderr=log, cwd=self.folder, user=self.user,
         )  # fmt: skip
         for _ in range(300):
@@ -151,7 +153,11 @@ class PostgresServer:
 
 @contextmanager
 def serving(
-    *, fsync: bool = False, on_disk: bool = False, address: str = LOOPBACK
+    *,
+    fsync: bool = False,
+    on_disk: bool = False,
+    address: str = LOOPBACK,
+    autovacuum: bool = True,
 ) -> Iterator[PostgresServer]:
     """Run a server with an empty database, in memory if there is room and it need not be `on_disk`.
 
@@ -165,6 +171,7 @@ def serving(
         folder = Path(name)
         user = unprivileged_user(folder)
         server = PostgresServer(programs, folder, free_port(), user, fsync, address)
+        server.autovacuum = autovacuum
         server.create()
         try:
             server.start()
@@ -175,8 +182,12 @@ def serving(
 
 @contextmanager
 def running() -> Iterator[str]:
-    """Run a server with an empty database and yield its URL."""
-    with serving() as server:
+    """Run a server with an empty database and yield its URL.
+
+    Only a long run needs autovacuum. In a short one it would change the planner's statistics
+    between two tests.
+    """
+    with serving(autovacuum="SOAK" in os.environ) as server:
         yield server.url
 
 
