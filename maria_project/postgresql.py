@@ -18,7 +18,7 @@ STATEMENT_TIMEOUT_MS = 3500
 
 
 class PromptConnection(psycopg.Connection[Any]):
-    """A connection on which no exchange takes longer than DEADLINE_SECONDS and CANCEL_SECONDS.
+    """A connection on which an exchange takes at most DEADLINE_SECONDS and CANCEL_SECONDS together.
 
     What takes too long is cancelled: a commit that waits for a synchronous standby would occupy
     a connection of the server until the standby is back. If the server does not answer even
