@@ -1,5 +1,6 @@
 """The built examples of frontend/examples/, each on an origin of its own, for a browser to visit."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -25,13 +26,14 @@ class Example:
     folder: Path
     origin: str
 
-    def build(self, frontend: Path, api: str) -> None:
+    def build(self, frontend: Path, api: str, mode: str = "production") -> None:
         """Build it with its own command from a copy of frontend/, where the package is built."""
         source = frontend / "examples" / self.name
         for path in (source / ".env", source / "index.html"):
             if path.exists():
                 path.write_text(path.read_text().replace(_WRITTEN, api))
-        printed = _run(["npm", "run", "--silent", "build", "--", *self._quiet()], source)
+        command = ["npm", "run", "--silent", "build", "--", *self._quiet()]
+        printed = _run(command, source, {"NODE_ENV": mode})
         assert printed == "", f"building {self.name} prints {printed}"
         shutil.copytree(source / self._result(), self.folder, dirs_exist_ok=True)
 
@@ -43,10 +45,10 @@ class Example:
 
 
 @contextmanager
-def served(name: str, folder: Path) -> Iterator[Example]:
+def served(name: str, folder: Path, policy: str = POLICY) -> Iterator[Example]:
     """Serve the folder of an example, which is empty until it is built."""
-    folder.mkdir()
-    with serving(folder, POLICY) as address:
+    folder.mkdir(exist_ok=True)
+    with serving(folder, policy) as address:
         # Cookies ignore ports, so this is the same site as the API.
         yield Example(name, folder, address.replace("127.0.0.1", "localhost").rstrip("/"))
 
@@ -58,7 +60,8 @@ def built_package(folder: Path) -> Path:
     return copy
 
 
-def _run(command: list[str], folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+def _run(command: list[str], folder: Path, extra_env: dict[str, str] | None = None) -> str:
+    env = {**os.environ, **(extra_env or {})}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

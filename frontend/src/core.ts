@@ -9,10 +9,16 @@ export { createSessionStore } from "./store/sessionStore.js";
 export type { SessionStore } from "./store/sessionStore.js";
 export type {
   ChangeReason,
+  SessionEvents,
   SessionSnapshot,
   SessionState,
   SessionStoreOptions,
 } from "./store/sessionState.js";
 export { createUploadStore } from "./store/uploadStore.js";
-export type { UploadItem, UploadSnapshot, UploadStoreOptions } from "./store/uploadItems.js";
+export type {
+  UploadEvents,
+  UploadItem,
+  UploadSnapshot,
+  UploadStoreOptions,
+} from "./store/uploadItems.js";
 export type { UploadStore } from "./store/uploadStore.js";

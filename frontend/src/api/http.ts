@@ -113,6 +113,19 @@ export function readAnswer(
 
 type HttpOptions = Pick<SessionStoreOptions, "baseUrl" | "credentialStore" | "fetch" | "timeout">;
 
+/** What a request has beyond its method and path. */
+export interface RequestOptions {
+  /** The UUID of the session that the request is about. */
+  uuid?: string | null | undefined;
+  body?: object | undefined;
+  /** The Idempotency-Key. */
+  key?: string | undefined;
+  /** The revision that the page has. */
+  known?: string | null | undefined;
+  /** Ends the request, which then fails with `aborted`. */
+  signal?: AbortSignal | undefined;
+}
+
 /** The HTTP client of the API. It sends the proof, stores new tokens and knows the server's time. */
 export interface Http {
   readonly baseUrl: string;
@@ -123,19 +136,8 @@ export interface Http {
   forget(): void;
   /** The headers with proof and UUID. `key` is the Idempotency-Key. */
   headers(uuid?: string | null, key?: string): Promise<Record<string, string>>;
-  /**
-   * Return the document of the answer, which must have the shape. `known` is the revision that the
-   * page has. @throws SessionError
-   */
-  send<T>(
-    shape: Shape,
-    method: string,
-    path: string,
-    uuid?: string | null,
-    body?: object,
-    key?: string,
-    known?: string | null,
-  ): Promise<T>;
+  /** Return the document of the answer, which must have the shape. @throws SessionError */
+  send<T>(shape: Shape, method: string, path: string, options?: RequestOptions): Promise<T>;
   /** The server's time in milliseconds, from the `Date` of its last response. */
   now(): number;
 }
@@ -196,14 +198,14 @@ export function createHttp({
       shape: Shape,
       method: string,
       path: string,
-      uuid?: string | null,
-      body?: object,
-      key?: string,
-      known?: string | null,
+      { uuid, body, key, known, signal }: RequestOptions = {},
     ) {
       const proof = await headers(uuid, key);
       const abort = new AbortController();
+      const end = () => abort.abort();
       try {
+        signal?.throwIfAborted();
+        signal?.addEventListener("abort", end);
         const document = await within(timeout, async () => {
           // The page may replace the global one at any time.
           const response = await (fetch ?? globalThis.fetch)(baseUrl + path, {
@@ -227,9 +229,10 @@ export function createHttp({
         if (token) await save(token);
         return document as T;
       } catch (error) {
-        throw asSessionError(error);
+        throw signal?.aborted ? new SessionError("aborted") : asSessionError(error);
       } finally {
-        abort.abort(); // Nobody waits for its answer any more.
+        signal?.removeEventListener("abort", end);
+        end(); // Nobody waits for its answer any more.
       }
     },
   };

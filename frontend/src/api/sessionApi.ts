@@ -25,28 +25,30 @@ export function createSessionApi({ send, credential }: Http) {
   return {
     /** Create a session, or return the active one that the request proves. */
     create: () =>
-      send<Schemas["Session"]>(SESSION, "POST", "sessions/", null, { credential: credential() }),
+      send<Schemas["Session"]>(SESSION, "POST", "sessions/", {
+        body: { credential: credential() },
+      }),
     /** The session that the request proves. Rejects if `uuid` is another one. */
-    current: (uuid?: string | null) => send<CurrentSession>(CURRENT_SESSION, "GET", CURRENT, uuid),
+    current: (uuid?: string | null) =>
+      send<CurrentSession>(CURRENT_SESSION, "GET", CURRENT, { uuid }),
     /** What the page compares with what it shows; undefined if it knows this revision. */
     revision: (uuid: string, known: string | null) =>
-      send<Schemas["Revision"] | undefined>(
-        REVISION,
-        "GET",
-        `${CURRENT}revision/`,
+      send<Schemas["Revision"] | undefined>(REVISION, "GET", `${CURRENT}revision/`, {
         uuid,
-        undefined,
-        undefined,
         known,
-      ),
+      }),
     reset: (uuid: string, reason: Schemas["ReasonEnum"], key: string) =>
-      send<Schemas["Successor"]>(SESSION, "POST", CURRENT + "reset/", uuid, { reason }, key),
+      send<Schemas["Successor"]>(SESSION, "POST", CURRENT + "reset/", {
+        uuid,
+        body: { reason },
+        key,
+      }),
     end: (uuid: string, erase?: boolean) =>
-      send<undefined>(NOTHING, "DELETE", CURRENT + (erase ? "?erase=true" : ""), uuid),
+      send<undefined>(NOTHING, "DELETE", CURRENT + (erase ? "?erase=true" : ""), { uuid }),
     /** Restore a session by a recovery code from support. */
     recover: (code: string, key: string) => {
       const body = { code, credential: credential() };
-      return send<Schemas["Session"]>(SESSION, "POST", "sessions/recover/", null, body, key);
+      return send<Schemas["Session"]>(SESSION, "POST", "sessions/recover/", { body, key });
     },
   };
 }
@@ -64,10 +66,10 @@ export function createDataApi(
   withSession: <T>(request: (uuid: string) => Promise<T>) => Promise<T>,
   update: (request: (uuid: string) => Promise<CurrentSession>) => Promise<void>,
 ) {
-  const ask = <T>(shape: Shape, method: string, path: string) =>
-    withSession((uuid) => send<T>(shape, method, CURRENT + path, uuid));
+  const ask = <T>(shape: Shape, method: string, path: string, signal?: AbortSignal) =>
+    withSession((uuid) => send<T>(shape, method, CURRENT + path, { uuid, signal }));
   const change = (method: string, path: string, body: object) =>
-    update((uuid) => send(CURRENT_SESSION, method, CURRENT + path, uuid, body));
+    update((uuid) => send(CURRENT_SESSION, method, CURRENT + path, { uuid, body }));
   return {
     /** Change name, e-mail address and consents. */
     identify: (identity: Identity) => change("PATCH", "", identity),
@@ -76,9 +78,11 @@ export function createDataApi(
     /** Confirm the address by the code. */
     verifyCode: (code: string) => change("POST", "email/verify/", { code }),
     /** One page of the session's events, newest first. */
-    activity: (next = "") => ask<ActivityPage>(ACTIVITY_PAGE, "GET", `activity/${query(next)}`),
+    activity: (next = "", signal?: AbortSignal) =>
+      ask<ActivityPage>(ACTIVITY_PAGE, "GET", `activity/${query(next)}`, signal),
     /** All data of the session. */
-    exportData: () => ask<Record<string, unknown>>(EXPORT, "GET", "export/"),
+    exportData: (signal?: AbortSignal) =>
+      ask<Record<string, unknown>>(EXPORT, "GET", "export/", signal),
     /** A signed text for Maria's back end, valid for five minutes. */
     assertion: () => ask<Schemas["IssuedAssertion"]>(ASSERTION, "POST", "assertion/"),
   };

@@ -79,7 +79,7 @@ export function createUploadApi(http: Http, transport: Transport) {
   async function list(uuid: string): Promise<Upload[]> {
     const files: Upload[] = [];
     for (let next = "", pages = 0; pages < MOST_PAGES; pages++) {
-      const page = await http.send<Page>(UPLOAD_PAGE, "GET", `uploads/${query(next)}`, uuid);
+      const page = await http.send<Page>(UPLOAD_PAGE, "GET", `uploads/${query(next)}`, { uuid });
       files.push(...page.results);
       if (!page.next) return files;
       next = page.next;
@@ -115,9 +115,7 @@ export function createUploadApi(http: Http, transport: Transport) {
       DIRECT_UPLOAD,
       "POST",
       "uploads/direct/",
-      uuid,
-      { name, size },
-      request.key,
+      { uuid, body: { name, size }, key: request.key },
     );
     try {
       await post(NOTHING, request, upload.url, {}, upload.fields);
@@ -125,11 +123,11 @@ export function createUploadApi(http: Http, transport: Transport) {
       if (request.signal.aborted) void remove(uuid, id).catch(() => 0); // Frees its quota when the form expires.
       throw error;
     }
-    return http.send(UPLOAD, "POST", `${path(id)}complete/`, uuid);
+    return http.send(UPLOAD, "POST", `${path(id)}complete/`, { uuid });
   }
 
   const remove = (uuid: string, id: string) =>
-    http.send<undefined>(NOTHING, "DELETE", path(id), uuid);
+    http.send<undefined>(NOTHING, "DELETE", path(id), { uuid });
 
   return {
     /** All files of the session, newest first. */
@@ -137,7 +135,7 @@ export function createUploadApi(http: Http, transport: Transport) {
     remove,
     /** A download URL that is valid for 60 seconds. */
     link: (uuid: string, id: string) =>
-      http.send<Schemas["Link"]>(LINK, "POST", `${path(id)}link/`, uuid),
+      http.send<Schemas["Link"]>(LINK, "POST", `${path(id)}link/`, { uuid }),
 
     /** Send a file. Resolves when all of it is stored. */
     async send(uuid: string, request: UploadRequest): Promise<Upload> {

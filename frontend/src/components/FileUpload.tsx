@@ -1,6 +1,6 @@
 "use client";
 import type { ReactNode } from "react";
-import { useEffect, useRef, useState } from "../react.js";
+import { useEffect, useState } from "../react.js";
 import type { SessionError } from "../api/http.js";
 import type { Upload } from "../api/uploadApi.js";
 import { useSession } from "../contexts/SessionContext.js";
@@ -9,6 +9,7 @@ import {
   countsAgainstQuota,
   isDuplicate,
   isUnderWay,
+  type UploadEvents,
   type UploadItem,
 } from "../store/uploadItems.js";
 import type { UploadStore } from "../store/uploadStore.js";
@@ -37,7 +38,8 @@ export function FileUpload(props: FileUploadProps) {
     uploads.error || ["offline", "reset_required", "mismatch", "failed"].includes(status);
   const { items } = uploads;
   const hasProblem = useProblem(items);
-  useReports(items, onStored, onError);
+  useReport(uploads.on, "stored", onStored);
+  useReport(uploads.on, "failed", onError);
   const limits = session?.limits;
   const max = Math.min(limits?.max_files ?? Infinity, rules.maxFiles ?? Infinity);
   return (
@@ -94,24 +96,13 @@ function useProblem(items: readonly UploadItem[]): boolean {
   return next;
 }
 
-/** Call the page's functions when a file has been stored or has failed. */
-function useReports(
-  items: readonly UploadItem[],
-  onStored: FileUploadProps["onStored"],
-  onError: FileUploadProps["onError"],
+/** Call the page's function, if there is one, at each event of this name. */
+function useReport<Name extends keyof UploadEvents>(
+  on: UploadStore["on"],
+  name: Name,
+  handler: ((...details: UploadEvents[Name]) => void) | undefined,
 ): void {
-  const seenRef = useRef<Map<string, UploadItem["status"]>>(null);
-  useEffect(() => {
-    const before = seenRef.current;
-    seenRef.current = new Map(items.map(({ key, status }) => [key, status]));
-    for (const item of before ? items : []) {
-      const last = before?.get(item.key);
-      if (last === item.status) continue;
-      const wasSent = last ? last !== "removing" : "file" in item && item.key !== item.file.id;
-      if (item.status === "stored" && wasSent) onStored?.(item.file);
-      if (item.status === "failed") onError?.(item.error, item);
-    }
-  });
+  useEffect(() => handler && on(name, handler), [on, name, handler]);
 }
 
 interface BarProps {

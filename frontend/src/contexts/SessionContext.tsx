@@ -52,7 +52,10 @@ const useShown = typeof window === "object" ? useLayoutEffect : useEffect;
 export function SessionProvider(props: SessionProviderProps) {
   const { onSessionChanged } = props;
   const [stores] = useState(() => storesFor({ ...props.options, ...props.uploads }));
-  useShown(() => stores.listen(onSessionChanged), [stores, onSessionChanged]);
+  useShown(
+    () => onSessionChanged && stores.session.on("changed", onSessionChanged),
+    [stores, onSessionChanged],
+  );
   useShown(() => stores.session.subscribe(() => undefined), [stores]);
   // Not JSX: hooks without components need no JSX runtime.
   const texts = { ...props.language, ...props.messages };

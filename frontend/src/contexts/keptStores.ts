@@ -1,4 +1,4 @@
-import type { OnSessionChanged, SessionStoreOptions } from "../store/sessionState.js";
+import type { SessionStoreOptions } from "../store/sessionState.js";
 import { createSessionStore } from "../store/sessionStore.js";
 import type { UploadStoreOptions } from "../store/uploadItems.js";
 
@@ -7,23 +7,7 @@ type Options = SessionStoreOptions & UploadStoreOptions;
 /** The stores of the latest four options, newest first. Older options never come again. */
 let kept: Stores[] = [];
 
-function createStores(options: Options) {
-  const callbacks = new Set<OnSessionChanged>();
-  const session = createSessionStore({
-    ...options,
-    onSessionChanged: (...change) => callbacks.forEach((callback) => callback(...change)),
-  });
-  return {
-    options,
-    session,
-    /** @returns a function that removes the callback */
-    listen(onSessionChanged: OnSessionChanged | undefined) {
-      const callback: OnSessionChanged = (...change) => onSessionChanged?.(...change);
-      callbacks.add(callback);
-      return () => void callbacks.delete(callback);
-    },
-  };
-}
+const createStores = (options: Options) => ({ options, session: createSessionStore(options) });
 
 export type Stores = ReturnType<typeof createStores>;
 

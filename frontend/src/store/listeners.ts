@@ -1,5 +1,5 @@
 /** Call all of them. One that throws interrupts neither the others nor the store. */
-export function callAll(listeners: Iterable<() => void>): void {
+export function callAll(listeners: Iterable<() => unknown>): void {
   for (const listener of listeners) {
     try {
       listener();
@@ -9,6 +9,38 @@ export function callAll(listeners: Iterable<() => void>): void {
       });
     }
   }
+}
+
+/**
+ * Functions that are called for a named event.
+ *
+ * @template Events the arguments for each name
+ */
+export function createEvents<Events extends Record<keyof Events, unknown[]>>() {
+  const entries = new Set<readonly [keyof Events, (details: unknown) => void]>();
+  return {
+    /** Call a function at each event of this name. @returns a function that ends that */
+    on<Name extends keyof Events>(
+      name: Name,
+      handler: (...details: Events[Name]) => void,
+    ): () => void {
+      const call = (details: unknown) => handler(...(details as Events[Name]));
+      const entry = [name, call] as const;
+      entries.add(entry);
+      return () => void entries.delete(entry);
+    },
+    /** In a microtask, when the store has done its work. */
+    emit: <Name extends keyof Events>(name: Name, ...details: Events[Name]) =>
+      queueMicrotask(() =>
+        callAll(
+          [...entries].map(
+            ([wanted, call]) =>
+              () =>
+                wanted === name && call(details),
+          ),
+        ),
+      ),
+  };
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Persistence } from "./persistence.js";
 import {
   IDLE,
   type ChangeReason,
+  type OnSessionChanged,
   type SessionSnapshot,
   type SessionState,
   type SessionStoreOptions,
@@ -16,13 +17,15 @@ import {
  *
  * @param listeners called after each change of state. While nobody waits, no timer runs.
  * @param now returns the server's time
+ * @param onChanged called when the UUID has changed
  * @param onDue called when the session has expired, and when it is time to try again
  */
 export function createMachine(
-  { expiringWithin = 5 * MINUTE, onSessionChanged }: SessionStoreOptions,
+  { expiringWithin = 5 * MINUTE }: SessionStoreOptions,
   persistence: Persistence,
   listeners: Listeners,
   now: () => number,
+  onChanged: OnSessionChanged,
   onDue: () => unknown,
 ) {
   let session: CurrentSession | null = null;
@@ -85,8 +88,7 @@ export function createMachine(
     if (previous !== uuid) {
       lastChange = reason;
       if (previous && isLeft) departures++;
-      // In a microtask, so that a callback that throws does not interrupt the store.
-      queueMicrotask(() => onSessionChanged?.(previous, uuid, reason));
+      onChanged(previous, uuid, reason);
     }
     enter(stateOf(uuid));
   }

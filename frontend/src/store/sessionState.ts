@@ -45,6 +45,12 @@ export type OnSessionChanged = (
   reason: ChangeReason,
 ) => void;
 
+/** What a session store reports to `on`, with its arguments. */
+export interface SessionEvents {
+  /** The UUID has changed. */
+  changed: Parameters<OnSessionChanged>;
+}
+
 export interface SessionStoreOptions {
   /** The API's URL, with or without a slash at its end. Default: `/api/v1/` on the page's host. */
   baseUrl?: string | undefined;

@@ -1,11 +1,16 @@
-import { createHttp, mayBeAway } from "../api/http.js";
+import { createHttp, mayBeAway, type Http } from "../api/http.js";
 import { createDataApi, createSessionApi } from "../api/sessionApi.js";
 import { createLifecycle } from "./lifecycle.js";
-import { callAll, createListeners } from "./listeners.js";
+import { callAll, createEvents, createListeners } from "./listeners.js";
 import { createMachine } from "./machine.js";
 import { createNews, type News } from "./news.js";
 import { createPersistence } from "./persistence.js";
-import { IDLE, type SessionSnapshot, type SessionStoreOptions } from "./sessionState.js";
+import {
+  IDLE,
+  type SessionEvents,
+  type SessionSnapshot,
+  type SessionStoreOptions,
+} from "./sessionState.js";
 import { listen, openChannel } from "./tabs.js";
 
 const SERVER: SessionSnapshot = {
@@ -15,6 +20,9 @@ const SERVER: SessionSnapshot = {
   previousSupportCode: null,
   persistent: true,
 };
+
+/** The development build sets `inspect`, which warns of what usually is a wrong setting. */
+export const development: { inspect?: (http: Http, now: SessionSnapshot) => void } = {};
 
 /**
  * The session of one visitor in one page, synchronized with the server and with other tabs.
@@ -27,10 +35,17 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
   const api = createSessionApi(http);
   const persistence = createPersistence(options);
   const listeners = createListeners(attach, detach);
+  const { on, emit } = createEvents<SessionEvents>();
+  if (options.onSessionChanged) on("changed", options.onSessionChanged);
   let onChange = (): void => undefined;
   const notify = () => (listeners.notify(), onChange());
-  const machine = createMachine(options, persistence, { ...listeners, notify }, http.now, () =>
-    methods.retry(),
+  const machine = createMachine(
+    options,
+    persistence,
+    { ...listeners, notify },
+    http.now,
+    (...change) => emit("changed", ...change),
+    () => methods.retry(),
   );
   const readers = new Set<(news: News) => void>();
   const deliver = (news: News) => callAll([...readers].map((reader) => () => reader(news)));
@@ -44,7 +59,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
   const { live: isLive = true } = options;
   const mayAsk = () => isLive && !listeners.isIdle();
   const news = createNews(machine, api, mayAsk, methods.retry, deliver);
-  onChange = news.follow;
+  onChange = () => (news.follow(), development.inspect?.(http, machine.snapshot()));
   let channel: BroadcastChannel | undefined;
   let stopListening = (): void => undefined;
 
@@ -90,6 +105,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     departures: machine.departures,
     /** @returns a function that ends the subscription */
     subscribe: listeners.subscribe,
+    on,
     /** Whether the server cannot be reached, and is asked again until it can. */
     isAway(): boolean {
       const now = machine.snapshot();

@@ -28,6 +28,16 @@ export interface UploadSnapshot {
   error: SessionError | null;
 }
 
+/** What an upload store reports to `on`, with its arguments. */
+export interface UploadEvents {
+  /** A file that was sent from here is stored. */
+  stored: [file: Upload];
+  /** A file is refused, or could not be sent. */
+  failed: [error: SessionError, item: UploadItem];
+  /** A file was deleted from here. */
+  removed: [file: Upload];
+}
+
 export const EMPTY: UploadSnapshot = { items: [], isLoaded: false, error: null };
 
 /** The data to send a file, and to send it again. */

@@ -1,7 +1,7 @@
 import { mayBeAway, SessionError } from "../api/http.js";
 import { createUploadApi, xhrTransport } from "../api/uploadApi.js";
 import { later, retryDelay } from "../utils/time.js";
-import { createLeaving } from "./leaving.js";
+import { createItemList } from "./itemList.js";
 import { callAll } from "./listeners.js";
 import { createServerList } from "./serverList.js";
 import type { SessionStore } from "./sessionStore.js";
@@ -21,10 +21,8 @@ import {
   sending,
   triesAfter,
   withoutOlder,
-  type ItemState,
   type Job,
   type UploadItem,
-  type UploadSnapshot,
   type UploadStoreOptions,
 } from "./uploadItems.js";
 
@@ -32,10 +30,9 @@ import {
 export function createUploadStore(session: SessionStore, options: UploadStoreOptions = {}) {
   const { concurrency = 2, transport = xhrTransport } = options;
   const api = createUploadApi(session.http, transport);
-  const leaving = createLeaving();
   const jobs = new Map<string, Job>();
-  const listeners = new Set<() => void>();
-  let snapshot = EMPTY;
+  const { listeners, on, emit, get, set, find, filter, replace, update, fail, report } =
+    createItemList(session);
   let running = 0;
   let wasAway = false;
   /** The session that all files and work belong to, or null before the first. */
@@ -43,29 +40,8 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   /** How often the visitor had left a session. Without subscribers this store follows nothing. */
   let departures = session.departures();
   let unsubscribe = (): void => undefined;
-  const getSnapshot = () => snapshot;
-  const server = createServerList(session, api.list, getSnapshot, set, () => listeners.size);
+  const server = createServerList(session, api.list, get, set, () => listeners.size);
   const { load, compare, clear } = server;
-  function set(next: Partial<UploadSnapshot>): void {
-    snapshot = { ...snapshot, ...next };
-    callAll(listeners);
-    leaving.follow(session.getSnapshot(), snapshot.items);
-  }
-  set({ items: leaving.read(owner) });
-
-  const find = (key: string) => snapshot.items.find((item) => item.key === key);
-
-  const filter = (isKept: (item: UploadItem) => unknown) =>
-    set({ items: snapshot.items.filter(isKept) });
-
-  const replace = (key: string, next: (item: UploadItem) => UploadItem) =>
-    set({ items: snapshot.items.map((item) => (item.key === key ? next(item) : item)) });
-
-  const update = (key: string, state: ItemState) =>
-    replace(key, ({ name, size }) => ({ key, name, size, ...state }));
-
-  const fail = (key: string, error: SessionError, canRetry: boolean) =>
-    update(key, { status: "failed", error, canRetry });
 
   function drop(key: string): void {
     clearTimeout(jobs.get(key)?.timer);
@@ -97,7 +73,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       if (canRetry) fail(key, error, true);
       else drop(key);
     }
-    if (!snapshot.items.length) return;
+    if (!get().items.length) return;
     // Also those that the page has refused, and those of the page before.
     filter((item) => "file" in item || (canRetry && !isInterrupted(item)));
     clear();
@@ -114,7 +90,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
 
   /** The server can be reached again: files go on, and errors that said otherwise go away. */
   function goOn(): void {
-    for (const item of snapshot.items) {
+    for (const item of get().items) {
       const { key, status } = item;
       if (status === "waiting" && jobs.get(key)?.isParked) update(key, { status: "queued" });
       if ("file" in item && item.error?.isTransient) replace(key, () => itemOf(item.file, key));
@@ -125,10 +101,10 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     followOwner();
     const limits = session.getSnapshot().session?.limits;
     if (!limits || session.isAway()) return;
-    for (const item of snapshot.items) {
+    for (const item of get().items) {
       const job = jobs.get(item.key);
       if (item.status !== "queued" || !job) continue;
-      const error = refusal(item, snapshot.items, limits);
+      const error = refusal(item, get().items, limits);
       if (error) fail(item.key, error, mayRetry(error));
       else if (running < concurrency) void send(item, job, limits.direct_upload);
     }
@@ -164,6 +140,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
         filter(isOther(file.id)); // The list may have it already.
         replace(key, () => itemOf(file, key));
         session.announce();
+        emit("stored", file);
       });
     } catch (error) {
       job.abort = undefined;
@@ -213,13 +190,30 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   function release(): void {
     if (listeners.size) return;
     server.stop();
-    if (snapshot.items.some(isUnderWay)) watch();
+    if (get().items.some(isUnderWay)) watch();
     else unsubscribe();
   }
 
+  function cancel(key: string): void {
+    const [item, job] = [find(key), jobs.get(key)];
+    if (!item) return;
+    drop(key);
+    if (job && !job.isDirect && mayHaveArrived(item)) {
+      job.isCancelled = true;
+      jobs.set(key, job); // Its session may still end, and abort it.
+      running--;
+      pump();
+    } else if (job?.abort) {
+      job.abort.abort();
+      void load(); // It may have been stored all the same.
+    }
+    release();
+  }
+
   return {
-    getSnapshot,
+    getSnapshot: get,
     getServerSnapshot: () => EMPTY,
+    on,
     /** @returns a function that ends the subscription. Uploads continue without subscribers. */
     subscribe(listener: () => void): () => void {
       listeners.add(listener);
@@ -237,8 +231,14 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
      * Check files and send them. Creates a session if there is none.
      *
      * @param check returns why the page refuses a file, or null
+     * @param signal cancels those of the files that are not stored when it is aborted
      */
-    add(chosen: Iterable<File>, check?: (file: File) => SessionError | null): void {
+    add(
+      chosen: Iterable<File>,
+      check?: ((file: File) => SessionError | null) | null,
+      signal?: AbortSignal,
+    ): void {
+      if (signal?.aborted) return;
       watch();
       void session.start(); // While the session is idle, files are dropped.
       followOwner();
@@ -247,7 +247,11 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
         if (isUnderWay(item) || isDuplicate(item)) jobs.set(item.key, { file, tries: 0 });
         return item;
       });
-      set({ items: [...withoutOlder(snapshot.items, items), ...items] });
+      set({ items: [...withoutOlder(get().items, items), ...items] });
+      items.forEach(report);
+      signal?.addEventListener("abort", () =>
+        items.forEach(({ key }) => jobs.has(key) && cancel(key)),
+      );
       pump();
     },
     /** The file of an item, until it is stored. */
@@ -262,20 +266,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       if (session.isAway()) void session.retry();
     },
     /** Stop sending a file, or remove a refused one from the list. */
-    cancel(key: string): void {
-      const [item, job] = [find(key), jobs.get(key)];
-      drop(key);
-      if (item && job && !job.isDirect && mayHaveArrived(item)) {
-        job.isCancelled = true;
-        jobs.set(key, job); // Its session may still end, and abort it.
-        running--;
-        pump();
-      } else if (job?.abort) {
-        job.abort.abort();
-        void load(); // It may have been stored all the same.
-      }
-      release();
-    },
+    cancel,
     /** Delete a file from the server. On failure its item has an `error`. */
     async remove(key: string): Promise<void> {
       const item = find(key);
@@ -286,6 +277,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
         await session.withSession((uuid) => api.remove(uuid, file.id));
         dropStored(file.id);
         session.announce();
+        emit("removed", file);
       } catch (thrown) {
         const error = thrown as SessionError;
         update(key, { status: item.status, file, error });

@@ -136,7 +136,10 @@ export class Model {
     }
     // The visitor has brought this session back, also if "Not you?" was asked for before.
     if (status === 200 && path === "sessions/recover/") {
-      this.forgotten.delete((JSON.parse(text) as { support_code: string }).support_code);
+      const recovered = JSON.parse(text) as { uuid: string; support_code: string };
+      this.forgotten.delete(recovered.support_code);
+      // A tab that was busy has never shown another one.
+      this.gone.delete(recovered.uuid);
     }
     if (path === REVISION && status === 200) this.news++;
     if (status !== 401) return;

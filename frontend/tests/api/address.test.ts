@@ -8,7 +8,7 @@ test.each(["/api/v1", "/api/v1/", "https://maria.example/api/v1", "https://maria
   async (baseUrl) => {
     const server = createFakeServer();
     const http = createHttp({ baseUrl, fetch: server.fetch });
-    await http.send(() => true, "POST", "sessions/", null, {});
+    await http.send(() => true, "POST", "sessions/", { body: {} });
     expect(server.requests).toMatchObject([{ path: "sessions/" }]);
     expect(server.sessions).toHaveLength(1);
     expect(http.baseUrl.endsWith("/v1/")).toBe(true);

@@ -86,7 +86,9 @@ describe("http", () => {
     );
     const http = open({ fetch });
     expect(http.credential()).toBe("cookie");
-    expect(await http.send({}, "POST", "sessions/", UNKNOWN, { a: 1 })).toEqual({ ok: true });
+    expect(await http.send({}, "POST", "sessions/", { uuid: UNKNOWN, body: { a: 1 } })).toEqual({
+      ok: true,
+    });
     expect(arrived[0]).toMatchObject({ method: "POST", url: "/api/v1/sessions/", body: '{"a":1}' });
     expect(arrived[0]?.headers).toMatchObject({
       "content-type": "application/json",
