@@ -149,10 +149,10 @@ export function createLanguage(texts: Texts, words: Words) {
   const upper = (types: readonly string[]) => types.join(words.comma).toUpperCase();
 
   /** Format bytes as the server does, with 1,024 bytes to a kilobyte: 5 MB, 840 kB. */
-  const size = (bytes: number) =>
+  const size = (bytes: number, per = "") =>
     bytes <= 1023 * 1024
-      ? number(Math.ceil(bytes / 1024), "kilobyte")
-      : number(bytes / 1024 ** 2, "megabyte", 1);
+      ? number(Math.ceil(bytes / 1024), `kilobyte${per}`)
+      : number(bytes / 1024 ** 2, `megabyte${per}`, 1);
   const time = (text: string) =>
     new Date(text).toLocaleString(lang, { dateStyle: "medium", timeStyle: "short" });
 
@@ -182,7 +182,7 @@ export function createLanguage(texts: Texts, words: Words) {
   const progress = (item: UploadItem & { status: "sending" }) =>
     [
       fill(words.progress, { sent: size(item.sent), size: size(item.size) }),
-      item.speed && `${size(item.speed)}/s`,
+      item.speed && size(item.speed, "-per-second"),
       item.secondsLeft &&
         fill(words.timeLeft, { time: number(Math.ceil(item.secondsLeft), "second") }),
     ]

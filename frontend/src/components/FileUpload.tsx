@@ -62,7 +62,7 @@ export function FileUpload(props: FileUploadProps) {
           <Action onAction={uploads.load}>{texts.retry}</Action>
         </>
       )}
-      <p className={hasProblem ? part("error") : part("summary")}>
+      <p className={part(hasProblem && !items.some(isUnderWay) ? "error" : "summary")}>
         {hasProblem && <span role="alert">{texts.problem}</span>}{" "}
         <span role="status">{texts.summary(items)}</span>
       </p>

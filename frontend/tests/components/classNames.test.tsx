@@ -40,7 +40,11 @@ async function showAll(classNames?: ClassNames) {
   };
   collect();
   server.stepwise = true;
-  await page.visitor.upload(screen.getByLabelText(/Choose files/), [file("a.pdf"), file("b.pdf")]);
+  await page.visitor.upload(screen.getByLabelText(/Choose files/), [
+    file("a.pdf"),
+    file("b.pdf"),
+    file("empty.pdf", 0),
+  ]);
   await screen.findByRole("progressbar");
   await screen.findByRole("alert");
   await press(page.visitor, "What happened");

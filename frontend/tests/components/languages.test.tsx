@@ -35,10 +35,12 @@ test.each([
   expect(words.count(files, Infinity)).toBe(text);
 });
 
-test("of a limit, in each language", () => {
+test("of a limit, and a speed, in each language", () => {
   expect(english.count(2, 3)).toBe("2 of 3 files");
   expect(german.count(2, 3)).toBe("2 von 3 Dateien");
   expect(arabic.count(2, 3)).toBe("2 من أصل 3 ملفات");
+  const item = { key: "a", name: "a.pdf", size: 2 ** 21, sent: 2 ** 20, secondsLeft: null };
+  expect(arabic.file({ ...item, status: "sending", speed: 2 ** 18 })).toMatch(/256 كيلوبايت\/ث$/);
 });
 
 describe.each(["de", "ar"] as const)("%s", (lang) => {
