@@ -130,8 +130,11 @@ const SAME: Readonly<Record<string, ErrorText>> = {
 const fill = (pattern: string, values: Record<string, string | number>) =>
   pattern.replace(/\{(\w+)\}/g, (place, name: string) => `${values[name] ?? place}`);
 
-/** Shorten a file name and isolate its direction (UAX 9), so that it cannot turn a text around. */
-const fileName = (name: string) => `\u2068${shortName(name)}\u2069`;
+/** Isolate the direction of a text (UAX 9), so that it cannot turn around what is beside it. */
+const isolated = (text: string) => `\u2068${text}\u2069`;
+
+/** Shorten a file name and isolate it. */
+const fileName = (name: string) => isolated(shortName(name));
 
 /** Make the messages of a language from its words. */
 export function createLanguage(texts: Texts, words: Words) {
@@ -146,7 +149,10 @@ export function createLanguage(texts: Texts, words: Words) {
     const { fileCount } = words;
     return fill(fileCount[rules.select(files)] ?? fileCount.other, { n: digits(files) });
   };
-  const upper = (types: readonly string[]) => types.join(words.comma).toUpperCase();
+  const upper = (types: readonly string[]) => {
+    const list = types.join(words.comma).toUpperCase();
+    return texts.dir === "rtl" ? isolated(list) : list;
+  };
 
   /** Format bytes as the server does, with 1,024 bytes to a kilobyte: 5 MB, 840 kB. */
   const size = (bytes: number, per = "") =>

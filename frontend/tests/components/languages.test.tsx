@@ -35,6 +35,13 @@ test.each([
   expect(words.count(files, Infinity)).toBe(text);
 });
 
+test("the allowed types are read apart from the size after them, in Arabic", () => {
+  const limits = { types: ["pdf", "png"], max_files: 5, max_file_bytes: 2 ** 20 };
+  const all = { ...limits, max_total_bytes: 0, direct_upload: false };
+  expect(arabic.allowed(all)).toMatch(/^\u2068PDF، PNG\u2069، 1 /);
+  expect(english.allowed(all)).toMatch(/^PDF, PNG, 1 /);
+});
+
 test("of a limit, and a speed, in each language", () => {
   expect(english.count(2, 3)).toBe("2 of 3 files");
   expect(german.count(2, 3)).toBe("2 von 3 Dateien");
