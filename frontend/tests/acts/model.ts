@@ -92,6 +92,12 @@ export class Model {
     return () => count(-1);
   }
 
+  /** A late answer has replaced a newer proof: this session is proven again, also if it was left. */
+  overtake(session: FakeSession | undefined): void {
+    this.overtaken++;
+    if (session) this.forgotten.delete(session.supportCode);
+  }
+
   /** Whether the visitor has asked to leave this session. */
   mayLeave(uuid: string | null, tab: Tab): boolean {
     if (this.leaving.get(tab)) this.left.add(uuid);

@@ -39,7 +39,7 @@ export interface Witness {
   /** The server has answered a request, and the answer reaches the tab. */
   onAnswer(sent: Sent, answer: Answer): void;
   /** A new proof in a late answer replaces a newer one. Browsers and keychains cannot prevent that. */
-  onOvertaken(): void;
+  onOvertaken(cookie: string | null): void;
   /** The server has executed something. */
   onExecuted(sent: Sent, answer: Answer): void;
 }
@@ -151,7 +151,7 @@ export class Network {
     if (fate.breaks || !answer) throw lost();
     const isUnwanted = signal?.aborted || sent.tab.isClosed;
     if (browser.cookie !== before && !isUnwanted) {
-      if (this.cookie !== before) this.witness.onOvertaken();
+      if (this.cookie !== before) this.witness.onOvertaken(browser.cookie);
       this.cookie = browser.cookie;
     }
     sent.tab.deliver(() => this.witness.onAnswer(sent, answer));

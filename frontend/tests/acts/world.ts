@@ -104,9 +104,7 @@ export class World {
         model.onRequest(sent);
       },
       onAnswer: model.onAnswer.bind(model),
-      onOvertaken: () => {
-        model.overtaken++;
-      },
+      onOvertaken: (cookie: string | null) => model.overtake(this.sessionOf(cookie)),
       onExecuted: model.onExecuted.bind(model),
     };
   }
@@ -153,7 +151,7 @@ export class World {
       set: (token) =>
         unlocked(() => {
           const [next, proven] = [this.sessionOf(token), this.proven];
-          if (next && next !== (proven ?? this.sessionOf(this.token))) this.model.overtaken++;
+          if (next && next !== (proven ?? this.sessionOf(this.token))) this.model.overtake(next);
           this.token = token;
         }),
     };
