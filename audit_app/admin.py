@@ -48,12 +48,13 @@ class AuditExportForm(ReasonForm):
 @admin.register(AuditLog)
 class AuditLogAdmin(ActionAdmin):
     change_list_template = "admin/audit_app/auditlog/change_list.html"
+    change_form_template = "admin/audit_app/auditlog/change_form.html"
     reveals = True
     ordering = [LATEST_FIRST]
     sorts = newest_and_oldest("occurred_at")
     list_display = ["occurred_at", "event", "outcome_chip", "who", "session", "request"]
     fields = [
-        "event", "meaning", "occurred_at", "outcome_chip", "session", "shown_target", "who", "request", "network",
+        "event_type", "meaning", "occurred_at", "outcome_chip", "session", "shown_target", "who", "request", "network",
         "readable_details", "personal_part", "seal", "shown_id",
     ]  # fmt: skip
 
@@ -65,6 +66,13 @@ class AuditLogAdmin(ActionAdmin):
 
     def sessions_of(self, row: AuditLog) -> list[uuid.UUID]:
         return [row.session_uuid] if row.session_uuid else []
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        log = super().get_object(request, object_id, from_field)
+        if log is not None:
+            log.people = actors.people([log.actor])  # Once for all that is shown.
+            log.headline = _sentence(log)
+        return log
 
     def get_urls(self) -> list[URLPattern]:
         export_page = path(

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maria_project.settings")
 importlib.import_module("tests.environment")  # sets its own data folder
+os.environ["LOG_LEVEL"] = "WARNING"
 django.setup()
 
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect  # noqa: E402

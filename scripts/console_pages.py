@@ -52,7 +52,7 @@ PAGES = {
     "search": "find/",
     "code-not-found": "open/MAR-7F3-K2Q-X9C",
     "sessions": "sessions_app/usersession/",
-    "sessions-none": "sessions_app/usersession/?status__exact=ended",
+    "sessions-none": "sessions_app/usersession/?created_at__lt=2020-01-01",
     **{f"session-{page}": f"{_SESSION}/{page}/" for page in _OF_A_SESSION},
     "certificate": "sessions_app/usersession/{erased}/certificate/",
     "files": "uploads_app/uploadedfile/",

@@ -66,6 +66,8 @@ def test_erasure_leaves_the_row_unchanged(visitor: Visitor, make_staff: Any) -> 
     assert page.status_code == 200
     assert "secret.pdf" not in page.content.decode()
     assert "none, or erased" in page.content.decode()
+    # The heading is the sentence of the event.
+    assert "<h1>The visitor uploaded a file" in page.content.decode()
 
 
 def broad_run(make_staff: Any, address: str) -> Visitor:
