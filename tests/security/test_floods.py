@@ -206,6 +206,7 @@ def test_t84_an_unused_session_expires_a_day_after_it_was_seen(db: None) -> None
     assert over.row.end_reason == "unused"
 
 
+@pytest.mark.timeout(3600 if SOAK else 300)
 @pytest.mark.both
 def test_t84_the_cost_of_a_request_does_not_grow_with_the_table(db: None) -> None:
     def creates() -> None:
