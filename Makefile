@@ -63,7 +63,7 @@ bench-packages: $(if $(shell command -v npm),$(BETTER_AUTH))
 $(BETTER_AUTH): $(BETTER_AUTH:node_modules=package-lock.json)
 	npm --prefix $(@D) ci --no-progress --silent && touch $@ || { rm -rf $@; echo "Better Auth is not installed: make bench leaves it out."; }
 
-bench-admin: bench-packages ## Compare the admin with stock ModelAdmin at a million sessions (37 minutes)
+bench-admin: bench-packages ## Compare the admin with stock ModelAdmin at a million sessions (20 to 40 minutes)
 	.venv/bin/python -m benchmarks.admin --markdown
 
 bench-cleanup: bench-packages ## Measure the cleanup of a million files on disk and 200,000 on S3 (half an hour)
