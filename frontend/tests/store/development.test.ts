@@ -7,11 +7,8 @@ controlTime();
 
 const API = "http://api.example/api/v1/";
 
-interface Development {
-  inspect?: unknown;
-}
-let development: Development;
-let inspect: unknown;
+let development: typeof import("../../src/store/sessionStore.js").development;
+let inspect: typeof development.inspect;
 
 beforeAll(async () => {
   await import("../../src/development/index.js");
@@ -34,10 +31,11 @@ async function warnings(
     before,
   }: { probe?: typeof fetch; baseUrl?: string; before?: () => void } = {},
 ): Promise<string[]> {
-  development.inspect = inspect;
   const warn = vi.spyOn(console, "warn").mockReturnValue(undefined);
   vi.stubGlobal("fetch", probe);
   const page = openPage(createFakeServer(), { fetch: answer, baseUrl });
+  // Stores of other tests in this worker may still be at work.
+  development.inspect = (http, now) => http === page.session.http && inspect?.(http, now);
   await page.session.start();
   before?.();
   await pass(300);
