@@ -11,9 +11,10 @@ let development: typeof import("../../src/store/sessionStore.js").development;
 let inspect: typeof development.inspect;
 
 beforeAll(async () => {
-  await import("../../src/development/index.js");
   ({ development } = await import("../../src/store/sessionStore.js"));
+  await import("../../src/development/index.js");
   ({ inspect } = development);
+  delete development.inspect;
 });
 
 // The other tests of this worker have the production build.
