@@ -1,5 +1,6 @@
 """Staff who are signed in."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -25,3 +26,9 @@ def superuser(make_staff: Any) -> Client:
     """A superuser's client."""
     superuser: Client = make_staff(is_superuser=True)
     return superuser
+
+
+@pytest.fixture
+def extended_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Extend a staff session only at its first request: in a slow test a later one would count, too."""
+    monkeypatch.setattr("backoffice_app.accounts.sessions.SEEN_INTERVAL", timedelta(hours=1))

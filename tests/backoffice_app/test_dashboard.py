@@ -293,6 +293,7 @@ def test_t66_the_dashboard_has_no_inline_code(support: Client) -> None:
 
 
 @pytest.mark.both
+@pytest.mark.usefixtures("extended_once")
 def test_t70_the_dashboard_has_a_constant_number_of_queries(
     support: Client, django_assert_max_num_queries: Any
 ) -> None:

@@ -186,6 +186,7 @@ def test_the_email_is_in_no_log_line_and_no_url(support: Client) -> None:
 
 
 @pytest.mark.both
+@pytest.mark.usefixtures("extended_once")
 def test_t70_the_page_has_a_constant_number_of_queries(support: Client) -> None:
     visitor = verified()
     shown(support, visitor)

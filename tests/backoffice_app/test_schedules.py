@@ -78,6 +78,7 @@ def test_without_schedules_the_list_is_empty(db: None, make_staff: Any) -> None:
 
 
 @pytest.mark.both
+@pytest.mark.usefixtures("extended_once")
 def test_the_list_has_a_constant_number_of_queries(
     db: None, make_staff: Any, django_assert_max_num_queries: Any
 ) -> None:

@@ -131,6 +131,7 @@ def others_wrote(count: int) -> None:
             )
 
 
+@pytest.mark.usefixtures("extended_once")
 def test_t70_a_search_has_a_constant_number_of_queries(support: Client, anne: Visitor) -> None:
     def queries() -> dict[str, int]:
         counted = {}

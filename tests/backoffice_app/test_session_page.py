@@ -88,6 +88,7 @@ def queries(support: Client, url: str) -> int:
 
 
 @pytest.mark.both
+@pytest.mark.usefixtures("extended_once")
 def test_t70_a_page_has_a_constant_number_of_queries(support: Client) -> None:
     visitor = started()
     add_files(visitor, 1)
@@ -101,6 +102,7 @@ def test_t70_a_page_has_a_constant_number_of_queries(support: Client) -> None:
 
 @pytest.mark.both
 @pytest.mark.parametrize("model", [UserSession, UploadedFile])
+@pytest.mark.usefixtures("extended_once")
 def test_t70_a_list_has_a_constant_number_of_queries(support: Client, model: Any) -> None:
     visitor = started()
     add_files(visitor, 1)
