@@ -67,12 +67,9 @@ class AuditLogAdmin(ActionAdmin):
     def sessions_of(self, row: AuditLog) -> list[uuid.UUID]:
         return [row.session_uuid] if row.session_uuid else []
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
-        log = super().get_object(request, object_id, from_field)
-        if log is not None:
-            log.people = actors.people([log.actor])  # Once for all that is shown.
-            log.headline = _sentence(log)
-        return log
+    def render_change_form(self, request: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
+        context["headline"] = _sentence(context["original"])
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_urls(self) -> list[URLPattern]:
         export_page = path(
