@@ -81,6 +81,19 @@ class FilesCard:
         """Press a button of a file's line."""
         self.file(name).get_by_role("button", name=action).click()
 
+    def wait_for_next_try(self, milliseconds: int) -> None:
+        """Let this time pass on the page, more than once if needed, until it sends a file again.
+
+        The timer of a try starts only after the page has asked whether the server is there.
+        """
+        sent = len(self.sent)
+
+        def is_sent() -> bool:
+            self.page.clock.fast_forward(milliseconds)
+            return len(self.sent) > sent
+
+        wait_for(is_sent)
+
     def expect_stored(self, *names: str) -> None:
         """Wait until each of these files is shown as stored."""
         for name in names:

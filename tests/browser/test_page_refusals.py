@@ -238,7 +238,7 @@ def test_an_unavailable_store_is_retried(card: FilesCard, page: Page, site: Site
         store.unlink()
         away.rename(store)
     assert only_kept(card)
-    page.clock.fast_forward(46_000)  # the server asks for thirty seconds
+    card.wait_for_next_try(46_000)  # the server asks for thirty seconds
 
     card.expect_stored("report.pdf")
     assert card.stored_events() == 2
@@ -249,8 +249,7 @@ def test_after_four_failed_attempts_the_visitor_decides(card: FilesCard, page: P
     card.choose(chosen("report.pdf"))
     for seconds in (3, 6, 12):
         expect(card.file("report.pdf")).to_contain_text("Trying again soon…")
-        with page.expect_request(UPLOADS):
-            page.clock.fast_forward(seconds * 1000)
+        card.wait_for_next_try(seconds * 1000)
 
     expect(card.file("report.pdf")).not_to_contain_text("Trying again soon…")
     expect(card.problem("report.pdf")).to_have_text(UNREADABLE)
