@@ -123,6 +123,7 @@ def test_t57_a_malformed_key_does_not_disturb_the_scan(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("uploads_app.cleanup.reconcile.PAGE", 1)
+    monkeypatch.setattr("uploads_app.cleanup.upload_rows.PAGE", 1)
     uploads = [stored() for _ in range(3)]
     for key in ("zzz", "../etc/passwd", ""):
         bad = stored()

@@ -21,8 +21,9 @@ from uploads_app.cleanup.findings import (
     due_trash,
     removable_rows,
 )
-from uploads_app.cleanup.reconcile import ScanProgress, UploadRow
+from uploads_app.cleanup.reconcile import ScanProgress
 from uploads_app.cleanup.removal import applies
+from uploads_app.cleanup.upload_rows import UploadRow, UploadRows
 from uploads_app.models import (
     WITH_OBJECT,
     Finding,
@@ -172,9 +173,9 @@ def _finding(
         if trash_item and due_trash(kind, ages).filter(pk=trash_item.pk).exists():
             return Finding(kind=kind, key=key)
     live = row if row and row.status in WITH_OBJECT else None
-    rows = [UploadRow(live.key, live.status)] if live else []
+    rows = UploadRows(iter([[UploadRow(live.key, live.status)]] if live else []))
     seen = [stored] if stored and (stored.is_temporary or key.startswith(f"{PREFIX}/")) else []
-    found = reconcile.reconcile(seen, iter(rows), ages, ScanProgress(lambda: None))
+    found = reconcile.reconcile(seen, rows, ages, ScanProgress(lambda: None))
     trashed = _describe(store, quarantine_key(key))
     misplaced = trash_scan.compare(store, [trashed] if trashed else [])
     return next(chain(reconcile.confirmed(store, ages, list(found)), misplaced), None)

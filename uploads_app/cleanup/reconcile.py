@@ -3,15 +3,14 @@
 Nothing here changes anything, so a dry run and a run find the same.
 """
 
-import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
+from itertools import islice
 
-from sessions_app.uuid_helpers import UUIDText
 from uploads_app.cleanup.findings import REPORTED, Ages, FindingKind, removable_rows
+from uploads_app.cleanup.upload_rows import UploadRow, UploadRows, read_pages
 from uploads_app.models import (
     WITH_OBJECT,
     Finding,
@@ -20,28 +19,18 @@ from uploads_app.models import (
     UploadStatus,
 )
 from uploads_app.storage.base import ListedObject, ListingIncomplete, ObjectStore, StoredObject
-from uploads_app.storage.keys import PREFIX, ids_in_key, is_object, is_object_of, quarantine_key
-
-logger = logging.getLogger(__name__)
+from uploads_app.storage.keys import PREFIX, ids_in_key, is_object, quarantine_key
 
 PAGE = 1000
-_START = uuid.UUID(int=0)
-
-
-class UploadRow(NamedTuple):
-    """The two columns that reconciling needs; it reads every row."""
-
-    key: str
-    status: str
 
 
 @dataclass
 class ScanProgress:
     """How far a scan has come, and how many objects and rows it has read.
 
-    `pause` is called at least once per thousand of either, and may raise. The
-    scan ends early (`is_partial`) when `enough` returns True. A later scan can
-    continue behind the key `after`.
+    `pause` is called for each page of objects or rows, and may raise. The scan ends
+    early (`is_partial`) when `enough` returns True. A later scan can continue
+    behind the key `after`.
     """
 
     pause: Callable[[], None]
@@ -67,7 +56,8 @@ def find_mismatches(store: ObjectStore, ages: Ages, seen: ScanProgress) -> Itera
     Re-check each mismatch before reporting it: a visitor may have changed
     something between the two readings.
     """
-    found = reconcile(store.list_keys(after=seen.after), _rows(seen), ages, seen)
+    rows = UploadRows(read_pages(seen.after, seen.pause))
+    found = reconcile(store.list_keys(after=seen.after), rows, ages, seen)
     batch: list[Finding] = []
     for finding in found:
         batch.append(finding)
@@ -78,19 +68,50 @@ def find_mismatches(store: ObjectStore, ages: Ages, seen: ScanProgress) -> Itera
 
 
 def reconcile(
-    objects: Iterable[ListedObject], rows: Iterator[UploadRow], ages: Ages, seen: ScanProgress
+    objects: Iterable[ListedObject], rows: UploadRows, ages: Ages, seen: ScanProgress
 ) -> Iterator[Finding]:
-    """Merge objects and rows, both in the order of their keys, and yield the differences.
+    """Compare objects and rows, both in the order of their keys, and yield the differences.
 
     Uses constant memory. Raises ListingIncomplete if the objects are out of
     order, because every conclusion would be wrong.
     """
-    row = next(rows, None)
-    for listed in objects:
-        if seen.objects % PAGE == 0 and seen.ends():
+    listing = iter(objects)
+    while page := list(islice(listing, PAGE)):
+        if seen.ends():
             return
+        if _is_sound(page, rows.peek(len(page))):
+            rows.take(len(page))
+            seen.objects += len(page)
+            seen.rows += len(page)
+            seen.after = page[-1].key
+        else:
+            yield from _merge(page, rows, ages, seen)
+    while (row := rows.first()) is not None:
+        if seen.rows % PAGE == 0 and seen.ends():
+            return
+        yield from _without_object(row)
+        rows.take()
+        seen.after = row.key
+        seen.rows += 1
+
+
+def _is_sound(objects: Sequence[ListedObject], rows: Sequence[UploadRow]) -> bool:
+    """Return whether each object has its row and there is nothing to find, as on most pages."""
+    return (
+        [listed.key for listed in objects] == [row.key for row in rows]
+        and True not in [listed.is_link for listed in objects]
+        and UploadStatus.MISSING not in [row.status for row in rows]
+    )
+
+
+def _merge(
+    objects: Sequence[ListedObject], rows: UploadRows, ages: Ages, seen: ScanProgress
+) -> Iterator[Finding]:
+    """Compare each object of a page with the rows up to its key."""
+    for listed in objects:
         seen.objects += 1
         key = listed.key
+        row = rows.first()
         if (row is None or row.key != key) and not is_object(key):
             yield from _not_an_upload(listed, ages)
             continue
@@ -99,22 +120,16 @@ def reconcile(
         while row is not None and row.key < key:
             yield from _without_object(row)
             seen.rows += 1
-            row = next(rows, None)
+            rows.take()
+            row = rows.first()
         if row is None or row.key != key:
             yield from _without_row(listed, ages)
         else:
             if listed.is_link or row.status == UploadStatus.MISSING:
                 yield from _with_row(listed, row)
             seen.rows += 1
-            row = next(rows, None)
+            rows.take()
         seen.after = key
-    while row is not None:
-        if seen.rows % PAGE == 0 and seen.ends():
-            return
-        yield from _without_object(row)
-        seen.after = row.key
-        seen.rows += 1
-        row = next(rows, None)
 
 
 def canary(ages: Ages) -> bool:
@@ -127,7 +142,7 @@ def canary(ages: Ages) -> bool:
     key = {name: f"{PREFIX}/{name}/{name}.pdf" for name in (live, orphan, lost)}
     objects = [StoredObject(key[name], 1, old) for name in (live, orphan)]
     rows = [UploadRow(key[name], UploadStatus.STORED) for name in (live, lost)]
-    reported = list(reconcile(objects, iter(rows), ages, ScanProgress(lambda: None)))
+    reported = list(reconcile(objects, UploadRows(iter([rows])), ages, ScanProgress(lambda: None)))
     return [(finding.kind, finding.key) for finding in reported] == [
         (FindingKind.ORPHAN, key[orphan]),
         (FindingKind.MISSING, key[lost]),
@@ -138,25 +153,6 @@ def session_of(key: str) -> uuid.UUID | None:
     """Return the session in a key of an upload, None for any other key."""
     ids = ids_in_key(key)
     return ids[0] if ids else None
-
-
-def _rows(seen: ScanProgress) -> Iterator[UploadRow]:
-    """Yield every upload that may have an object, in the order of keys, a page at a time.
-
-    Pages instead of one cursor: an open snapshot would keep PostgreSQL from
-    vacuuming. The ids are read as text, because a UUID takes longer to make than a row.
-    """
-    rows = UploadedFile.objects.with_object()
-    columns = UUIDText("session_id"), UUIDText("id"), "key", "status"
-    last = ids_in_key(seen.after) or (_START, _START)
-    while page := list(rows.after(*last).values_list(*columns)[:PAGE]):
-        seen.pause()
-        for session_uuid, upload_id, key, status in page:
-            if is_object_of(key, session_uuid, upload_id):
-                yield UploadRow(key, status)
-            else:  # its key would be compared out of order, and belongs to no object of ours
-                logger.error("the key of upload %s is malformed: %r", upload_id, key)
-        last = uuid.UUID(session_uuid), uuid.UUID(upload_id)
 
 
 def _finding(kind: FindingKind, stored: StoredObject) -> Finding:

@@ -16,6 +16,7 @@ from audit_app.events import EventType
 from audit_app.services import record
 from common.context import current
 from common.database_errors import describe
+from common.garbage import rare_collections
 from uploads_app import events, marker
 from uploads_app.cleanup import apply, clock, reconcile, removal, scan, stop_codes
 from uploads_app.cleanup.findings import (
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 _SHARED_STORE = ("store_ahead", "database_forked")
 
 
+@rare_collections()
 def cleanup_orphans(options: CleanupOptions) -> CleanupRun:
     """Delete files that are due, move orphans to the trash, and return the run's row.
 

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.helpers import SOAK
 from tests.uploads_app.cleanup.cleanup_support import last_run, many, settled, stored
-from uploads_app.cleanup import reconcile
+from uploads_app.cleanup import reconcile, upload_rows
 
 pytestmark = [pytest.mark.both, pytest.mark.slow]
 
@@ -22,6 +22,7 @@ def test_memory_is_constant_and_queries_grow_with_pages(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconcile, "PAGE", PAGE)
+    monkeypatch.setattr(upload_rows, "PAGE", PAGE)
     stored()
     settled()
     many(SMALL - 1, per_session=10)
