@@ -6,13 +6,14 @@ each process allows at most twice the limit.
 """
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 from django.core.cache.backends.locmem import LocMemCache
 from django_redis.cache import RedisCache
 from django_redis.exceptions import ConnectionInterrupted
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from common.breaker import CircuitBreaker
 
@@ -26,6 +27,13 @@ _OPTIONS = {
     # RESP3 maintenance notices can extend the timeout; CLIENT SETINFO costs round trips.
     "CONNECTION_POOL_KWARGS": {"protocol": 2, "driver_info": None},
 }
+# A counter that expires between two commands would count for ever.
+_BEGIN_OR_COUNT = """
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', ARGV[2]) then
+    return tonumber(ARGV[1])
+end
+return redis.call('INCR', KEYS[1])
+"""
 _AWAY = (RedisError, ConnectionInterrupted, OSError)
 # Shared by all threads: Django creates a cache object for each.
 _breaker = CircuitBreaker("Redis", RETRY_SECONDS)
@@ -66,26 +74,35 @@ class SharedCache(BaseCache):
     def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
         """Add to a counter. In memory, a missing counter starts at 0; a negative delta raises."""
 
-        def in_memory() -> int:
-            if delta > 0:
-                self._memory.add(key, 0, timeout=None, version=version)
-            return self._memory.incr(key, delta, version=version)
-
-        return int(self._call("incr", key, delta, version=version, in_memory=in_memory))
+        return int(
+            self._try(
+                lambda: self._redis.incr(key, delta, version=version),
+                lambda: self._count_in_memory(key, delta, version),
+            )
+        )
 
     def clear(self) -> None:
         self._memory.clear()
         self._call("clear")
 
-    def _call(
-        self, method: str, *args: Any, in_memory: Callable[[], Any] | None = None, **kwargs: Any
-    ) -> Any:
+    def _count_in_memory(self, key: Any, delta: int, version: int | None) -> int:
+        if delta > 0:
+            self._memory.add(key, 0, timeout=None, version=version)
+        return self._memory.incr(key, delta, version=version)
+
+    def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        return self._try(
+            lambda: getattr(self._redis, method)(*args, **kwargs),
+            lambda: getattr(self._memory, method)(*args, **kwargs),
+        )
+
+    def _try(self, in_redis: Callable[[], Any], in_memory: Callable[[], Any]) -> Any:
         if _breaker.lets_through(self._ping):
             try:
-                return getattr(self._redis, method)(*args, **kwargs)
+                return in_redis()
             except _AWAY as error:
                 _breaker.failed(error)
-        return in_memory() if in_memory else getattr(self._memory, method)(*args, **kwargs)
+        return in_memory()
 
     def _ping(self) -> bool:
         try:
@@ -93,3 +110,44 @@ class SharedCache(BaseCache):
         except _AWAY as error:
             _breaker.failed(error)
             return False
+
+
+class SharedCounters(SharedCache):
+    """The counters of django-ratelimit, with one exchange with Redis for each request.
+
+    django-ratelimit begins a counter with `add`, and calls `incr` if there is one already. Here
+    `add` has counted then, and `incr` returns the number. Django has one object for each thread.
+    """
+
+    _counted: tuple[Any, int] | None = None
+
+    def add(
+        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> bool:
+        """Begin a counter with `value` for `timeout` seconds and return True, or count."""
+
+        def in_memory() -> int:
+            if self._memory.add(key, value, timeout=timeout, version=version):
+                return int(value)
+            return self._count_in_memory(key, 1, version)
+
+        count = self._try(lambda: self._count_in_redis(key, value, timeout, version), in_memory)
+        self._counted = (key, count)
+        return bool(count == value)
+
+    def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
+        counted, self._counted = self._counted, None
+        if counted and (counted[0], delta) == (key, 1):
+            return counted[1]
+        return super().incr(key, delta, version)
+
+    def _count_in_redis(self, key: Any, value: int, timeout: int, version: int | None) -> int:
+        key = self._redis.client.make_key(key, version=version)
+        count = self._script(keys=[key], args=[value, timeout])
+        if not isinstance(count, int):
+            raise ResponseError(f"{count!r} is not a number")
+        return count
+
+    @cached_property
+    def _script(self) -> Any:
+        return self._redis.client.get_client(write=True).register_script(_BEGIN_OR_COUNT)

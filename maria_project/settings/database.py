@@ -47,10 +47,14 @@ CACHES: dict[str, Any] = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
+# The cache of django-ratelimit.
+RATELIMIT_USE_CACHE = "default"
 if CACHE_URL:
     CACHES["default"].update(
         BACKEND="maria_project.cache.SharedCache", LOCATION=redis_url("CACHE_URL", CACHE_URL)
     )
+    RATELIMIT_USE_CACHE = "counters"
+    CACHES["counters"] = {**CACHES["default"], "BACKEND": "maria_project.cache.SharedCounters"}
 
 Q_CLUSTER: dict[str, Any] = {
     "name": "maria",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django_redis.cache import RedisCache
+from redis import Redis
 
 from common.breaker import CircuitBreaker
 from maria_project import cache
@@ -129,7 +129,22 @@ REPLIES: dict[str, Callable[[socket.socket], Any]] = {
 
 
 @pytest.fixture
-def fake_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+def caches_in(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return a function that lets the product use the Redis at an address."""
+
+    def use(url: str) -> None:
+        monkeypatch.setattr(cache, "_breaker", CircuitBreaker("Redis", cache.RETRY_SECONDS))
+        settings.CACHES = {
+            name: {"BACKEND": f"maria_project.cache.{backend}", "LOCATION": url}
+            for name, backend in (("default", "SharedCache"), ("counters", "SharedCounters"))
+        }
+        settings.RATELIMIT_USE_CACHE = "counters"
+
+    return use
+
+
+@pytest.fixture
+def fake_redis(caches_in: Callable[[str], None]) -> Iterator[Callable[[str], None]]:
     """Return a function that replaces the Redis of the cache by a server in REPLIES."""
     # The memory of the process is found by the URL, so a port must not come again soon.
     listener = socket.create_server(("127.0.0.1", free_port()))
@@ -148,9 +163,7 @@ def fake_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
         behave.append(REPLIES[name])
         threading.Thread(target=accept, daemon=True).start()
         url = f"redis://127.0.0.1:{listener.getsockname()[1]}"
-        monkeypatch.setattr(cache, "_breaker", CircuitBreaker("Redis", cache.RETRY_SECONDS))
-        default = {"BACKEND": "maria_project.cache.SharedCache", "LOCATION": url}
-        settings.CACHES = {"default": default}
+        caches_in(url)
 
     yield become
     listener.shutdown(socket.SHUT_RDWR)
@@ -173,23 +186,35 @@ def test_t74_any_reply_on_the_redis_port_is_not_an_error_and_lifts_no_limit(
 
 
 def test_t74_limit_counts_in_memory_after_redis_is_lost(
-    db: None, settings: Any, redis: redis_server.RedisServer, monkeypatch: pytest.MonkeyPatch
+    db: None, settings: Any, redis: redis_server.RedisServer, caches_in: Callable[[str], None]
 ) -> None:
-    """Redis fails between the two steps of counting: Redis has the counter, memory does not."""
+    """Redis has the counter, memory does not."""
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "create": ["3/d"]}
-    default = {"BACKEND": "maria_project.cache.SharedCache", "LOCATION": redis.url}
-    settings.CACHES = {"default": default}
-    monkeypatch.setattr(cache, "_breaker", CircuitBreaker("Redis", cache.RETRY_SECONDS))
+    caches_in(redis.url)
     assert Visitor().start().status_code == 201
-    incr = RedisCache.incr
-
-    def dies_first(*args: Any, **extra: Any) -> Any:
-        redis.kill()
-        return incr(*args, **extra)
-
-    monkeypatch.setattr(RedisCache, "incr", dies_first)
+    redis.kill()
 
     answers = [Visitor().start() for _ in range(4)]
 
     assert [answer.status_code for answer in answers] == [201, 201, 201, 429]
     assert answers[0]["RateLimit"].startswith('"create-86400s";r=2;')
+
+
+def test_t74_a_counter_takes_one_exchange_and_expires(
+    db: None, settings: Any, redis: redis_server.RedisServer, caches_in: Callable[[str], None]
+) -> None:
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "create": ["2/d"]}
+    caches_in(redis.url)
+    client = Redis.from_url(redis.url)
+    Visitor().start()  # Redis has the script from now on.
+    (counter,) = client.keys("*rl:*")
+    client.config_resetstat()
+
+    statuses = [Visitor().start().status_code for _ in range(2)]
+
+    assert statuses == [201, 429]
+    commands = {name: found["calls"] for name, found in client.info("commandstats").items()}
+    assert commands["cmdstat_evalsha"] == commands["cmdstat_incr"] == 2
+    assert not commands.keys() & {"cmdstat_eval", "cmdstat_incrby"}
+    assert client.get(counter) == b"3"
+    assert 0 < client.ttl(counter) <= 24 * 60 * 60 + 60
