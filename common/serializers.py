@@ -2,10 +2,12 @@
 
 import stringprep
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from django.contrib.auth.models import BaseUserManager
 from django.utils.encoding import punycode
+from django.utils.timezone import get_default_timezone
 from rest_framework import serializers
 
 from common.text import showable
@@ -13,7 +15,25 @@ from common.text import showable
 
 @cache
 def _serializer(serializer_class: type[serializers.Serializer[Any]]) -> Any:
-    return serializer_class()
+    serializer: Any = serializer_class()
+    columns = _columns(serializer)
+    for field in serializer.fields.values():
+        if field.source in columns:
+            # Without the questions that other attributes need: is it there, is it a function?
+            field.get_attribute = attrgetter(field.source)
+        if isinstance(field, serializers.DateTimeField):
+            # What `default_timezone` sets. Without it each value asks for the thread's time zone.
+            field.timezone = get_default_timezone()
+    return serializer
+
+
+def _columns(serializer: Any) -> set[str]:
+    """Return the names of the plain columns of a serializer's model, if it has one."""
+    if not isinstance(serializer, serializers.ModelSerializer):
+        return set()
+    model: Any = serializer.Meta.model
+    columns = model._meta.concrete_fields
+    return {column.name for column in columns if not column.is_relation}
 
 
 def serialize(serializer_class: type[serializers.Serializer[Any]], instance: Any) -> dict[str, Any]:

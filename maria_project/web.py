@@ -6,6 +6,7 @@ request has arrived.
 """
 
 import argparse
+import gc
 import os
 import resource
 import signal
@@ -73,6 +74,8 @@ def _serve(sockets: list[socket.socket], supervisor: int | None) -> None:
         application, sockets, THREADS, connection_limit=max(connections, 1), **options()
     )
     watch = _begin_checks()
+    # What is loaded stays: no collection of garbage has to look through it.
+    gc.freeze()
 
     def drain(*_: object) -> None:
         watch.is_leaving = True

@@ -45,13 +45,18 @@ def issue_session(
     If the support code exists already, another is drawn.
     """
     for _ in range(_CODE_DRAWS):
-        token = generate_token()
+        token, now = generate_token(), timezone.now()
+        first_use = None if predecessor else now
         session = UserSession(
-            token_hash=hash_token(token), predecessor=predecessor, retry_key=retry_key
+            token_hash=hash_token(token),
+            predecessor=predecessor,
+            retry_key=retry_key,
+            created_at=now,
+            last_seen_at=now,
+            token_used_at=first_use,
+            proven_at=first_use,
         )
-        session.expires_at = session.expiry(session.created_at)
-        if predecessor:
-            session.token_used_at = session.proven_at = None
+        session.expires_at = session.expiry(now)
         try:
             with transaction.atomic(), writing() as cursor:
                 _SESSIONS.insert([session], cursor)
