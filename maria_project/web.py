@@ -63,7 +63,7 @@ def _refuse_to_wait_for_migrations() -> None:
 
 def _serve(sockets: list[socket.socket], supervisor: int | None) -> None:
     from maria_project.server.loop import WebServer  # needs Django to be set up
-    from maria_project.server.processor import OneProcessor
+    from maria_project.server.processor import PROCESSOR
     from maria_project.wsgi import application
 
     files = _allow_open_files(FILES_OF_A_CONNECTION * CONNECTIONS + OTHER_FILES)
@@ -85,7 +85,7 @@ def _serve(sockets: list[socket.socket], supervisor: int | None) -> None:
     signal.signal(signal.SIGINT, lambda *_: server.leave())
     if supervisor is not None:
         server.follow(socket.socket(fileno=supervisor))
-    server.run(each_turn=OneProcessor().review)
+    server.run(each_turn=PROCESSOR.review)
 
 
 def _begin_checks() -> "Watch":

@@ -2,11 +2,14 @@
 
 from collections import deque
 from collections.abc import Iterator
+from contextlib import nullcontext
 from enum import IntEnum, auto
 from itertools import count
 from typing import Any
 
 from waitress.task import ThreadedTaskDispatcher
+
+from maria_project.server.processor import PROCESSOR
 
 # A store that hangs leaves so many threads to requests that do not need it.
 THREADS_WITHOUT_STORE = 2
@@ -125,12 +128,17 @@ class Turn:
 
     def service(self) -> None:
         try:
-            self._channel.service()
+            # What takes long in an upload needs no interpreter: to hash, to write and to sync.
+            with PROCESSOR.left() if self._is_upload() else nullcontext():
+                self._channel.service()
         finally:
             self._channel.server.task_dispatcher.ended(self._lane)
 
     def cancel(self) -> None:
         self._channel.cancel()
+
+    def _is_upload(self) -> bool:
+        return self._lane is Lane.STORE and self._channel.requests[0].command == "POST"
 
 
 class FairDispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has no types

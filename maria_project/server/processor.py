@@ -7,7 +7,7 @@ thread; if that one has to be woken on another processor, this takes longer than
 import os
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # After so long the system may choose another processor, if others need this one.
@@ -24,7 +24,7 @@ class OneProcessor:
     """The processor of this process. Without Linux, or with one processor only, it does nothing."""
 
     def __init__(self) -> None:
-        self._allowed = _allowed()
+        self._allowed = self._home = _allowed()
         self._is_free = True
         self._until = time.monotonic()
 
@@ -34,8 +34,23 @@ class OneProcessor:
         if len(self._allowed) < 2 or now < self._until:
             return
         self._is_free = not self._is_free
-        _move_threads(self._allowed if self._is_free else {_processor()})
+        self._home = self._allowed if self._is_free else {_processor()}
+        _move_threads(self._home)
         self._until = now + (CHOOSE_SECONDS if self._is_free else STAY_SECONDS)
+
+    @contextmanager
+    def left(self) -> Iterator[None]:
+        """Let the calling thread use all processors, for work that is mostly done without the interpreter."""
+        if self._home == self._allowed:
+            yield
+            return
+        with suppress(OSError):
+            os.sched_setaffinity(0, self._allowed)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                os.sched_setaffinity(0, self._home)
 
 
 def _allowed() -> set[int]:
@@ -57,3 +72,6 @@ def _processor() -> int:
     """Return the processor on which the calling thread runs."""
     stat = Path("/proc/thread-self/stat").read_text()
     return int(stat.rpartition(")")[2].split()[_PROCESSOR_FIELD])
+
+
+PROCESSOR = OneProcessor()
