@@ -7,12 +7,16 @@ from enum import IntEnum, auto
 from itertools import count
 from typing import Any
 
+from django.conf import settings
 from waitress.task import ThreadedTaskDispatcher
 
 from maria_project.server.processor import PROCESSOR
 
 # A store that hangs leaves so many threads to requests that do not need it.
 THREADS_WITHOUT_STORE = 2
+# SQLite has one writer. More threads that write would sleep, and each time one wakes, it has to
+# read again what the others have changed.
+SQLITE_WRITERS = 2
 _HEALTH = "/health/"
 _FILES = "/uploads/"
 _SESSIONS = "/api/v1/sessions/"
@@ -31,7 +35,9 @@ class Lane(IntEnum):
     STORE = auto()
     # An export can take minutes.
     STAFF = auto()
-    # Short requests.
+    # A new session, which is the only short request that always writes.
+    CREATE = auto()
+    # Other short requests.
     OTHER = auto()
     # Browsers and proxies do not pipeline. Many connections that do would delay all others.
     PIPELINED = auto()
@@ -48,11 +54,17 @@ def lane_of(channel: Any) -> Lane:
         return Lane.PIPELINED
     if path.startswith(_STAFF):
         return Lane.STAFF
+    if path == _SESSIONS and request.command == "POST":
+        return Lane.CREATE
     # Only a list of files does without the store. Erasing a session deletes its files.
     needs_store = (_FILES in path and not (request.command == "GET" and path.endswith(_FILES))) or (
         request.command == "DELETE" and path.startswith(_SESSIONS)
     )
     return Lane.STORE if needs_store else Lane.OTHER
+
+
+def _is_sqlite() -> bool:
+    return "sqlite" in settings.DATABASES["default"]["ENGINE"]
 
 
 class FairQueue:
@@ -67,6 +79,7 @@ class FairQueue:
             Lane.HEALTH: 1,
             Lane.STORE: max(1, threads - THREADS_WITHOUT_STORE),
             Lane.STAFF: max(1, threads // 2),
+            Lane.CREATE: min(threads, SQLITE_WRITERS) if _is_sqlite() else threads,
             Lane.OTHER: threads,
             Lane.PIPELINED: 1,
         }

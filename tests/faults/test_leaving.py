@@ -67,7 +67,7 @@ def test_a_new_connection_may_send_its_first_request(server: TinyServer) -> None
         until(lambda: server.connected() == 1)
         server.leave()
         until(lambda: not server.accepts())
-        new.sendall(REQUEST % b"short")
+        new.sendall(REQUEST % (b"GET", b"short"))
 
         assert rest(new).startswith(b"HTTP/1.1 200")
 

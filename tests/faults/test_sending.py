@@ -34,7 +34,7 @@ def test_the_main_thread_leaves_short_answers_to_the_others(
         def ask(_: int) -> None:
             with server.connect() as connection:
                 for _ in range(100):
-                    connection.sendall(REQUEST % b"short")
+                    connection.sendall(REQUEST % (b"GET", b"short"))
                     assert connection.recv(1000)
 
         list(clients.map(ask, range(4)))

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from django.db import connection as database
 
 from maria_project import web
 from maria_project.server import channel
@@ -80,6 +81,19 @@ def test_t87_requests_that_wait_for_the_store_leave_two_threads(tmp_path: Path) 
         server.go_on.set()
         for connection in uploads:
             assert connection.recv(100).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.skipif(database.vendor != "sqlite", reason="only SQLite has one writer")
+def test_t87_new_sessions_take_two_threads_on_sqlite(tmp_path: Path) -> None:
+    with tiny_server(tmp_path, threads=4) as server, ExitStack() as stack:
+        creations = [
+            stack.enter_context(server.connect("api/v1/sessions/", method="POST")) for _ in range(5)
+        ]
+        until(lambda: server.waiting() == 3)
+        assert server.answers()
+        server.go_on.set()
+        for connected in creations:
+            assert connected.recv(100).startswith(b"HTTP/1.1 200")
 
 
 def test_t87_a_write_without_progress_ends_and_frees_its_thread(

@@ -13,13 +13,13 @@ from maria_project.listening import open_sockets
 from maria_project.server.loop import WebServer
 
 LARGE = web.MIB
-REQUEST = b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n"
+REQUEST = b"%b /%b HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class TinyServer:
     """`/file` sends a file, `/copy` many bytes, `/stream` never ends, `/unchanged` has no body.
 
-    `/wait` and uploads wait for `go_on`. Any other path is short.
+    `/wait`, uploads and sessions wait for `go_on`. Any other path is short.
     """
 
     def __init__(self, file: Any, threads: int) -> None:
@@ -59,13 +59,13 @@ class TinyServer:
     def has_left(self) -> bool:
         return not self._thread.is_alive()
 
-    def connect(self, *paths: str) -> socket.socket:
+    def connect(self, *paths: str, method: str = "GET") -> socket.socket:
         """Connect and request paths, one right after the other, with a small window."""
         connection = socket.socket()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
         connection.settimeout(20)
         connection.connect(("127.0.0.1", self.port))
-        connection.sendall(b"".join(REQUEST % path.encode() for path in paths))
+        connection.sendall(b"".join(REQUEST % (method.encode(), path.encode()) for path in paths))
         return connection
 
     def answers(self) -> bool:
@@ -85,7 +85,7 @@ class TinyServer:
             start("304 Not Modified", [])
             return []
         start("200 OK", [])
-        if path.startswith(("wait", "api/v1/uploads")):
+        if path.startswith(("wait", "api/v1/uploads", "api/v1/sessions")):
             self.go_on.wait(20)
         if path == "file":
             return environ["wsgi.file_wrapper"](self._file.open("rb"))
@@ -103,8 +103,11 @@ class TinyServer:
 def tiny_server(folder: Path, threads: int = 1) -> Iterator[TinyServer]:
     (folder / "file").write_bytes(b"x" * LARGE)
     running = TinyServer(folder / "file", threads)
-    yield running
-    running.stop()
+    try:
+        yield running
+    finally:
+        running.go_on.set()
+        running.stop()
 
 
 def rest(connection: socket.socket) -> bytes:
