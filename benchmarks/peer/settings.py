@@ -1,9 +1,11 @@
 """The settings of `startproject` without the admin, and the product's database options."""
 
-from maria_project.settings.database import DATABASES
+from maria_project.settings.database import DATABASES as OURS
 from maria_project.settings.deployment import DATA_DIR
 
-__all__ = ["DATABASES"]
+DATABASES = {"default": dict(OURS["default"])}
+if "sqlite" in DATABASES["default"]["ENGINE"]:
+    DATABASES["default"]["ENGINE"] = "django.db.backends.sqlite3"
 
 SECRET_KEY = "only-for-the-benchmark-" * 2
 ALLOWED_HOSTS = ["localhost"]

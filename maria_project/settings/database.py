@@ -18,6 +18,7 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
     Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
     # FULL: an acknowledged write survives a power cut. IMMEDIATE: two writers
     # wait for each other instead of failing. secure_delete: deleted rows are overwritten.
+    _database["ENGINE"] = "maria_project.sqlite3"
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
