@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from django.db import connection as database
 
 from maria_project import web
 from maria_project.server import channel
@@ -67,33 +66,6 @@ def test_t87_health_is_answered_while_all_threads_wait(server: TinyServer) -> No
         until(lambda: server.begun == ["wait", "health/live"])
         assert check.recv(100).startswith(b"HTTP/1.1 200")
         server.go_on.set()
-
-
-def test_t87_requests_that_wait_for_the_store_leave_two_threads(tmp_path: Path) -> None:
-    with tiny_server(tmp_path, threads=4) as server, ExitStack() as stack:
-        uploads = [
-            stack.enter_context(server.connect("api/v1/uploads/12/download/")) for _ in range(5)
-        ]
-        until(lambda: server.waiting() == 3)
-        stack.enter_context(server.connect("wait"))
-        until(lambda: "wait" in server.begun)
-        assert server.answers()
-        server.go_on.set()
-        for connection in uploads:
-            assert connection.recv(100).startswith(b"HTTP/1.1 200")
-
-
-@pytest.mark.skipif(database.vendor != "sqlite", reason="only SQLite has one writer")
-def test_t87_new_sessions_take_two_threads_on_sqlite(tmp_path: Path) -> None:
-    with tiny_server(tmp_path, threads=4) as server, ExitStack() as stack:
-        creations = [
-            stack.enter_context(server.connect("api/v1/sessions/", method="POST")) for _ in range(5)
-        ]
-        until(lambda: server.waiting() == 3)
-        assert server.answers()
-        server.go_on.set()
-        for connected in creations:
-            assert connected.recv(100).startswith(b"HTTP/1.1 200")
 
 
 def test_t87_a_write_without_progress_ends_and_frees_its_thread(
