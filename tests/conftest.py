@@ -148,7 +148,9 @@ def empty_cache() -> Iterator[None]:
 def cache_in_step(settings: Any, tmp_path: Path) -> None:
     """Expire cached values by the test's clock, because no test can change the clock of Redis."""
     backend = "django.core.cache.backends.locmem.LocMemCache"
-    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": str(tmp_path)}}
+    settings.CACHES = {
+        name: {"BACKEND": backend, "LOCATION": str(tmp_path)} for name in settings.CACHES
+    }
 
 
 @pytest.fixture
