@@ -35,7 +35,7 @@ class Lane(IntEnum):
     STORE = auto()
     # An export can take minutes.
     STAFF = auto()
-    # A new session, which is the only short request that always writes.
+    # New sessions. Of the requests that write they come most often.
     CREATE = auto()
     # Other short requests.
     OTHER = auto()

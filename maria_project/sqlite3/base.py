@@ -11,7 +11,7 @@ from typing import Any
 from django.db.backends.sqlite3 import base
 from django.db.backends.sqlite3.operations import DatabaseOperations
 
-# Statements of at most this many texts are remembered.
+# At most this many statements are remembered.
 _STATEMENTS = 1000
 
 

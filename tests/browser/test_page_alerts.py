@@ -312,7 +312,7 @@ def test_the_keyboard_alone_leads_from_load_to_reset(visit: Visit, site: Site) -
     expect(visit.alert).to_be_visible()
     assert visit.page.evaluate(IS_INSIDE)
     visit.page.keyboard.press("Escape")
-    # The browser closes it and returns the focus, then tells the page, which removes it.
+    # The browser closes the dialog and returns the focus. React removes it after the event `close`.
     expect(visit.page.locator("dialog")).to_have_count(0)
     expect(visit.button("Start a new session")).to_be_focused()
 
