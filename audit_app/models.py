@@ -83,23 +83,23 @@ class AuditLog(models.Model):
         default_permissions = ("view",)
         permissions = [("export_auditlog", "Can export audit events")]
         indexes = [
-            models.Index(fields=["session_uuid", "-occurred_at"], name="audit_session"),
+            models.Index(fields=["session_uuid", "occurred_at"], name="audit_session"),
             # With the id, so that the index alone finds a page of the list.
-            models.Index(fields=["event_type", "-occurred_at", "-id"], name="audit_event_type"),
-            models.Index(fields=["actor", "-occurred_at", "-id"], name="audit_actor"),
+            models.Index(fields=["event_type", "occurred_at", "id"], name="audit_event_type"),
+            models.Index(fields=["actor", "occurred_at", "id"], name="audit_actor"),
             models.Index(
-                fields=["actor", "event_type", "-occurred_at", "-id"], name="audit_actor_type"
+                fields=["actor", "event_type", "occurred_at", "id"], name="audit_actor_type"
             ),
             models.Index(fields=["request_id"], name="audit_request"),
-            models.Index(fields=["-occurred_at"], name="audit_occurred_at"),
+            models.Index(fields=["occurred_at"], name="audit_occurred_at"),
             # Partial, because few events are unsuccessful.
             models.Index(
-                fields=["outcome", "-occurred_at", "-id"],
+                fields=["outcome", "occurred_at", "id"],
                 name="audit_unsuccessful",
                 condition=~Q(outcome="success"),
             ),
             models.Index(
-                fields=["actor", "outcome", "-occurred_at", "-id"],
+                fields=["actor", "outcome", "occurred_at", "id"],
                 name="audit_actor_unsuccessful",
                 condition=~Q(outcome="success"),
             ),
@@ -185,7 +185,7 @@ class AuditPersonal(models.Model):
         default_permissions = ("view",)
         indexes = [
             models.Index(
-                fields=["address", "-log"], name="audit_address", condition=Q(address__gt="")
+                fields=["address", "log"], name="audit_address", condition=Q(address__gt="")
             )
         ]
 

@@ -68,6 +68,46 @@ class RemoveIndexOnline(RemoveIndex):
         return state.models[app_label, self.model_name_lower].get_index_by_name(self.name)
 
 
+class ReplaceIndexOnline(Operation):
+    """Changes an index and keeps its name. Queries have the old one until the new one is built.
+
+    Its migration needs `atomic = False`. A run that was killed builds the index once more.
+    """
+
+    reversible = True
+    atomic = False
+
+    def __init__(self, model_name: str, index: Index) -> None:
+        self.model_name, self.index = model_name, index
+
+    def state_forwards(self, app_label: str, state: Any) -> None:
+        state.remove_index(app_label, self.model_name.lower(), self.index.name)
+        state.add_index(app_label, self.model_name.lower(), self.index)
+
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        model = to_state.apps.get_model(app_label, self.model_name)
+        old, new = (self._index(app_label, state) for state in (from_state, to_state))
+        if not _is_online(schema_editor):
+            schema_editor.remove_index(model, old)
+            schema_editor.add_index(model, new)
+            return
+        built = new.clone()
+        built.name = f"{new.name}_new"
+        _create(built, model, schema_editor)
+        _drop(old, model, schema_editor)
+        schema_editor.rename_index(model, built, new)
+
+    database_backwards = database_forwards
+
+    def describe(self) -> str:
+        return f"Replace the index {self.index.name} of {self.model_name}"
+
+    def _index(self, app_label: str, state: Any) -> Any:
+        return state.models[app_label, self.model_name.lower()].get_index_by_name(self.index.name)
+
+
 class DropFieldIndexOnline(Operation):
     """Drops an index that Django has created for a field. The state does not change.
 

@@ -189,9 +189,9 @@ class UserSession(models.Model):
         ]
         indexes = [
             models.Index(fields=["status", "expires_at"], name="session_expiry"),
-            models.Index(fields=["-created_at"], name="session_created"),
-            models.Index(fields=["status", "-created_at", "-uuid"], name="session_status"),
-            models.Index(fields=["status", "-last_seen_at", "-uuid"], name="session_last_seen"),
+            models.Index(fields=["created_at"], name="session_created"),
+            models.Index(fields=["status", "created_at", "uuid"], name="session_status"),
+            models.Index(fields=["status", "last_seen_at", "uuid"], name="session_last_seen"),
             models.Index(
                 fields=["ended_at"],
                 name="session_contact",
@@ -205,7 +205,7 @@ class UserSession(models.Model):
             ),
             models.Index(
                 Folded("email"),
-                F("created_at").desc(),
+                "created_at",
                 name="session_email_newest",
                 condition=Q(email__gt=""),
             ),

@@ -16,6 +16,7 @@ from common.online_migrations import (
     AddIndexOnline,
     DropFieldIndexOnline,
     RemoveIndexOnline,
+    ReplaceIndexOnline,
     give_way,
 )
 
@@ -106,6 +107,44 @@ def test_a_migration_gives_up_a_lock_that_others_need(
         cursor.execute("SHOW lock_timeout")
         assert cursor.fetchone() == ("0",)
     assert online_migrations.LOCK_TIMEOUT_MS < 1000
+
+
+def test_an_index_keeps_its_name_when_it_is_replaced(state: ProjectState) -> None:
+    replace = ReplaceIndexOnline("thing", models.Index(fields=["-name"], name="thing_name"))
+    django_made = indexes()
+    added = apply(state, ADD)
+    replaced = apply(added, replace)
+    assert (orders(), indexes()) == (["DESC"], {"thing_name", *django_made})
+    with connection.schema_editor(atomic=False) as editor:
+        replace.database_backwards("online", editor, replaced, added)
+    assert (orders(), indexes()) == (["ASC"], {"thing_name", *django_made})
+
+
+def test_queries_have_the_old_index_until_the_new_one_is_built(state: ProjectState) -> None:
+    need_postgresql()
+    added = apply(state, ADD)
+    replace = ReplaceIndexOnline("thing", models.Index(fields=["-name"], name="thing_name"))
+    with visitor() as slow:
+        slow.execute(f"INSERT INTO {TABLE} (name) VALUES ('slow')")
+        with in_a_thread(lambda: apply(added, replace)):
+            wait_for_waiter()
+            is_read = is_valid("thing_name")
+            slow.commit()
+    assert is_read
+    assert orders() == ["DESC"]
+
+
+def is_valid(name: str) -> bool:
+    """Return whether queries read the index."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = %s::regclass", [name])
+        return bool(cursor.fetchone() == (True,))
+
+
+def orders() -> list[str]:
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, TABLE)
+    return list(found["thing_name"]["orders"])
 
 
 def need_postgresql() -> None:

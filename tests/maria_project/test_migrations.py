@@ -25,6 +25,7 @@ BEFORE_THE_RULE = {
 CONCURRENT = (
     online_migrations.AddIndexOnline,
     online_migrations.RemoveIndexOnline,
+    online_migrations.ReplaceIndexOnline,
     online_migrations.DropFieldIndexOnline,
 )
 ONLINE = (

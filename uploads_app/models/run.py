@@ -58,9 +58,9 @@ class CleanupRun(models.Model):
             ("run_cleanup", "Can start a cleanup run"),
         ]
         indexes = [
-            models.Index(fields=["status", "-finished_at"], name="cleanup_status"),
-            models.Index(fields=["status", "-id"], name="cleanup_runs_by_status"),
-            models.Index(fields=["-id"], name="cleanup_dry_runs", condition=Q(dry_run=True)),
+            models.Index(fields=["status", "finished_at"], name="cleanup_status"),
+            models.Index(fields=["status", "id"], name="cleanup_runs_by_status"),
+            models.Index(fields=["id"], name="cleanup_dry_runs", condition=Q(dry_run=True)),
         ]
 
     def __str__(self) -> str:

@@ -99,8 +99,8 @@ class QuarantinedObject(models.Model):
         permissions = [("restore_quarantinedobject", "Can restore objects from the trash")]
         indexes = [
             models.Index(fields=["status", "quarantined_at"], name="quarantine_status"),
-            models.Index(fields=["-quarantined_at", "-id"], name="quarantine_latest"),
-            models.Index(fields=["reason", "-quarantined_at", "-id"], name="quarantine_reason"),
+            models.Index(fields=["quarantined_at", "id"], name="quarantine_latest"),
+            models.Index(fields=["reason", "quarantined_at", "id"], name="quarantine_reason"),
         ]
 
     def __str__(self) -> str:

@@ -208,14 +208,14 @@ class UploadedFile(models.Model):
         ]
         indexes = [
             models.Index(fields=["session", "id"], name="upload_session"),
-            models.Index(fields=["-created_at"], name="upload_created"),
+            models.Index(fields=["created_at"], name="upload_created"),
             # The lists of staff: each filter, and both together, in the order of the list.
-            models.Index(fields=["status", "-created_at", "-id"], name="upload_status"),
-            models.Index(fields=["inspection", "-created_at", "-id"], name="upload_inspection"),
+            models.Index(fields=["status", "created_at", "id"], name="upload_status"),
+            models.Index(fields=["inspection", "created_at", "id"], name="upload_inspection"),
             models.Index(
-                fields=["status", "inspection", "-created_at", "-id"], name="upload_verdict"
+                fields=["status", "inspection", "created_at", "id"], name="upload_verdict"
             ),
-            models.Index(fields=["content_type", "-created_at", "-id"], name="upload_type"),
+            models.Index(fields=["content_type", "created_at", "id"], name="upload_type"),
             models.Index(
                 fields=["lease_expires_at"], name="upload_pending", condition=Q(status="pending")
             ),
@@ -237,7 +237,7 @@ class UploadedFile(models.Model):
             ),
             models.Index(FoldedName("name"), name="upload_name", condition=Q(name__gt="")),
             models.Index(
-                fields=["sha256", "-created_at"], name="upload_sha256", condition=Q(sha256__gt="")
+                fields=["sha256", "created_at"], name="upload_sha256", condition=Q(sha256__gt="")
             ),
             models.Index(fields=["status", "size"], name="upload_sizes"),
             models.Index(
