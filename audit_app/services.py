@@ -172,7 +172,7 @@ def _write(event: EventType, entries: Iterable[Entry]) -> list[AuditLog]:
     with writing() as cursor:
         _LOGS.insert(logs, cursor)
         if event.feed:
-            _FEED.insert([FeedEntry(log_id=log.pk) for log in logs], cursor)
+            _FEED.insert([_FEED.new(log_id=log.pk) for log in logs], cursor)
         for log, part in zip(logs, parts, strict=True):
             if part:
                 part.log_id = log.pk
@@ -189,7 +189,7 @@ def _log(
 ) -> AuditLog:
     if unknown := entry.details.keys() - event.keys:
         raise ValueError(f"{event.name} has no detail {', '.join(sorted(unknown))}")
-    log = AuditLog(
+    log = _LOGS.new(
         **{"occurred_at": DATABASE_CLOCK.now(), **chosen},
         event_type=event.name,
         outcome=event.outcome,
@@ -222,7 +222,7 @@ def _log(
 def _personal_part(
     request_context: context.RequestContext, personal: Personal, salt: str = ""
 ) -> AuditPersonal | None:
-    part = AuditPersonal(
+    part = _PARTS.new(
         salt=salt or secrets.token_hex(32),
         address=str(request_context.address or ""),
         user_agent=request_context.user_agent,

@@ -1,10 +1,12 @@
 """The headers that every response has, built once."""
 
 from collections.abc import Callable
+from typing import Any
 
 from csp.middleware import CSPMiddleware
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import ResponseHeaders
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.utils.cache import patch_vary_headers
@@ -59,11 +61,21 @@ class StandardHeaders:
         return response.headers._store
 
 
+class CheckedHeaders(ResponseHeaders):
+    """Headers that were checked when they were set. The server reads all of them with one call."""
+
+    def __init__(self, store: Headers) -> None:
+        self._store = store
+
+    def items(self) -> Any:
+        return self._store.values()
+
+
 def _add_missing(response: HttpResponse, headers: Headers) -> None:
     """Do what `response.headers.setdefault` does, for all headers and the length at once."""
     # Django checks a header each time it is set, with ten calls. These were checked when built.
     present = response.headers._store
-    response.headers._store = {**headers, **present}
+    added = {**headers, **present}
     if not response.streaming and "content-length" not in present:
-        length = str(len(response.content))
-        response.headers._store["content-length"] = ("Content-Length", length)
+        added["content-length"] = ("Content-Length", str(len(response.content)))
+    response.headers = CheckedHeaders(added)

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.backends.sqlite3 import base
 from django.db.backends.sqlite3.operations import DatabaseOperations
+from django.db.backends.utils import debug_transaction
 
 # At most this many statements are remembered.
 _STATEMENTS = 1000
@@ -54,3 +55,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def create_cursor(self, name: str | None = None) -> Cursor:
         cursor: Cursor = self.connection.cursor(factory=Cursor)
         return cursor
+
+    def _start_transaction_under_autocommit(self) -> None:
+        # Django makes a cursor for it, with twenty calls.
+        mode: str | None = vars(self)["transaction_mode"]
+        begin = f"BEGIN {mode}" if mode else "BEGIN"
+        with debug_transaction(self, begin), self.wrap_database_errors:
+            self.connection.execute(begin)

@@ -47,16 +47,15 @@ def issue_session(
     for _ in range(_CODE_DRAWS):
         token, now = generate_token(), timezone.now()
         first_use = None if predecessor else now
-        session = UserSession(
+        session = _SESSIONS.new(
             token_hash=hash_token(token),
-            predecessor=predecessor,
             retry_key=retry_key,
             created_at=now,
             last_seen_at=now,
             token_used_at=first_use,
             proven_at=first_use,
         )
-        session.expires_at = session.expiry(now)
+        session.predecessor, session.expires_at = predecessor, session.expiry(now)
         try:
             with transaction.atomic(), writing() as cursor:
                 _SESSIONS.insert([session], cursor)

@@ -270,6 +270,26 @@ def test_inserted_rows_are_those_of_the_orm(visitor: Visitor, name: str, value: 
     assert stored(row, statement.insert) == stored(row, create)
 
 
+@pytest.mark.parametrize("name", INSERTS)
+def test_new_rows_have_the_values_and_defaults_of_the_model(visitor: Visitor, name: str) -> None:
+    given, statement = INSERTS[name](), compiled(CompiledInsert)[name]
+    values = {field.attname: getattr(given, field.attname) for field in given._meta.concrete_fields}
+
+    assert snapshot(statement.new(**values)) == snapshot(type(given)(**values))
+    assert kinds(statement.new()) == kinds(type(given)())
+    with pytest.raises(TypeError, match="has no column nothing"):
+        statement.new(**values, nothing=1)
+
+
+def kinds(row: models.Model) -> dict[str, Any]:
+    """Return the values of a row, but only the types of those that differ for each row."""
+    return {
+        name: value if isinstance(value, bool | int | type(None)) or value == "" else type(value)
+        for name, value in vars(row).items()
+        if name != "_state"
+    }
+
+
 def test_several_rows_are_inserted_by_the_orm(db: None, django_assert_num_queries: Any) -> None:
     logs = [filled(AuditLog) for _ in range(3)]
 
@@ -292,6 +312,24 @@ def test_a_failed_insert_ends_the_transaction(visitor: Visitor) -> None:
             UserSession.objects.count()
 
 
+def test_one_cursor_serves_all_writes_inside_the_first(visitor: Visitor) -> None:
+    again = filled(UserSession, predecessor=None, status="ended")
+    again.support_code = visitor.row.support_code
+    with transaction.atomic(), writing() as cursor:
+        with pytest.raises(IntegrityError):
+            insert_inside(cursor, again)
+        with pytest.raises(transaction.TransactionManagementError):
+            cursor.execute("SELECT 1")
+    with writing() as later:
+        assert later is not cursor
+
+
+def insert_inside(outer: Any, session: UserSession) -> None:
+    with writing() as cursor:
+        assert cursor is outer
+        CompiledInsert(UserSession).insert([session], cursor)
+
+
 class Encrypted(models.CharField):  # type: ignore[type-arg]
     """A field that changes a text, and no text, on the way to the database."""
 
@@ -302,7 +340,12 @@ class Encrypted(models.CharField):  # type: ignore[type-arg]
 def test_only_what_a_field_does_not_change_is_inserted_as_it_is() -> None:
     assert _unchanged(Encrypted(), connection) == set()
     assert _unchanged(models.EmailField(), connection) == {str, type(None)}
+    assert _unchanged(models.TextField(), connection) == {str, type(None)}
+    assert _unchanged(models.BigAutoField(), connection) == {int, type(None)}
     assert _unchanged(models.DateTimeField(), connection) == {type(None)}
+    native = {uuid.UUID} if connection.vendor == "postgresql" else set()
+    keys: list[Any] = [models.UUIDField(), UserSession._meta.get_field("predecessor")]
+    assert [_unchanged(key, connection) for key in keys] == [{type(None), *native}] * 2
 
 
 def test_a_field_that_sets_the_time_does_so_in_an_insert_too() -> None:

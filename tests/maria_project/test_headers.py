@@ -35,8 +35,10 @@ def test_a_page_has_the_headers_of_the_libraries(secure: bool, view: Any) -> Non
     for library in LIBRARIES:
         expected = library(lambda _, response=expected: response)(request)
 
-    headers = dict(answer(request, view(request)).headers)
+    answered = answer(request, view(request))
 
+    headers = dict(answered.headers)
+    assert dict(answered.items()) == headers
     assert headers.pop("Permissions-Policy")
     assert headers == dict(expected.headers)
     assert ("Strict-Transport-Security" in headers) == secure
