@@ -20,6 +20,16 @@ ON_POSTGRESQL = [
 ]
 
 
+def other_connections(column: str) -> list[Any]:
+    """Return a column of `pg_stat_activity` for each other connection to this database."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {column} FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+        return [value for (value,) in cursor.fetchall()]
+
+
 class SecondChange(threading.Thread):
     """A change in its own thread and connection; `outcome` is its result or its exception."""
 

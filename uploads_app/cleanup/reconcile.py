@@ -5,6 +5,7 @@ Nothing here changes anything, so a dry run and a run find the same.
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -56,14 +57,14 @@ def find_mismatches(store: ObjectStore, ages: Ages, seen: ScanProgress) -> Itera
     Re-check each mismatch before reporting it: a visitor may have changed
     something between the two readings.
     """
-    rows = UploadRows(read_pages(seen.after, seen.pause))
-    found = reconcile(store.list_keys(after=seen.after), rows, ages, seen)
     batch: list[Finding] = []
-    for finding in found:
-        batch.append(finding)
-        if len(batch) == PAGE:
-            yield from confirmed(store, ages, batch)
-            batch = []
+    # An error of the run keeps the generator of the pages, which has a connection.
+    with closing(read_pages(seen.after, seen.pause)) as pages:
+        for finding in reconcile(store.list_keys(after=seen.after), UploadRows(pages), ages, seen):
+            batch.append(finding)
+            if len(batch) == PAGE:
+                yield from confirmed(store, ages, batch)
+                batch = []
     yield from confirmed(store, ages, batch)
 
 

@@ -2,18 +2,30 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any, NamedTuple
 
+from django.db.models import Case, QuerySet, TextField, Value, When
+from django.db.models.functions import Concat, Left
+from django.db.models.lookups import Exact
+
+from common.read_ahead import read_ahead
 from sessions_app.uuid_helpers import UUIDText
 from uploads_app.models import UploadedFile
-from uploads_app.storage.keys import ids_in_key, is_object_of
+from uploads_app.storage.keys import BEGIN_LENGTH, PREFIX, ids_in_key, is_extension
 
 logger = logging.getLogger(__name__)
 
 # What a statement costs besides its rows is little then.
 PAGE = 2000
 _START = uuid.UUID(int=0)
+_TEXT = TextField()
+_IDS = Concat(UUIDText("session_id"), Value("/"), UUIDText("id"), output_field=_TEXT)
+_BEGIN = Concat(Value(f"{PREFIX}/"), _IDS, Value("."), output_field=_TEXT)
+# The ids of a row whose key does not begin with them. The database compares them faster than Python.
+_WRONG_IDS = Case(When(Exact(Left("key", BEGIN_LENGTH), _BEGIN), then=None), default=_IDS)
+# Key, status, _WRONG_IDS.
+_Read = tuple[str, str, str | None]
 
 
 class UploadRow(NamedTuple):
@@ -51,28 +63,44 @@ class UploadRows:
         self._taken += number
 
 
-def read_pages(after: str, pause: Callable[[], None]) -> Iterator[list[UploadRow]]:
+def read_pages(after: str, pause: Callable[[], None]) -> Generator[list[UploadRow]]:
     """Yield the rows behind the key `after`; `pause` is called for each page.
 
-    Pages instead of one cursor: an open snapshot would keep PostgreSQL from
-    vacuuming. The ids are read as text, because a UUID takes longer to make than a row.
+    The database reads the next page while the caller compares one. Pages instead of one
+    cursor: an open snapshot would keep PostgreSQL from vacuuming.
     """
-    rows = UploadedFile.objects.with_object()
-    columns = UUIDText("session_id"), UUIDText("id"), "key", "status"
     last = ids_in_key(after) or (_START, _START)
-    while page := list(rows.after(*last).values_list(*columns)[:PAGE]):
-        pause()
-        yield [
-            UploadRow(key, status)
-            for session_uuid, upload_id, key, status in page
-            if _is_well_formed(key, session_uuid, upload_id)
-        ]
-        last = uuid.UUID(page[-1][0]), uuid.UUID(page[-1][1])
+    with read_ahead() as reader:
+        reader.send(_page_after(*last))
+        while page := reader.receive():
+            reader.send(_page_after(*_ids(page[-1])))
+            pause()
+            rows = [
+                UploadRow(key, status)
+                for key, status, wrong_ids in page
+                if not wrong_ids and is_extension(key[BEGIN_LENGTH:])
+            ]
+            if len(rows) < len(page):
+                _report_malformed(page)
+            yield rows
 
 
-def _is_well_formed(key: str, session_uuid: str, upload_id: str) -> bool:
-    if is_object_of(key, session_uuid, upload_id):
-        return True
-    # It would be compared out of order, and belongs to no object of ours.
-    logger.error("the key of upload %s is malformed: %r", upload_id, key)
-    return False
+def _page_after(session_uuid: uuid.UUID, upload_id: uuid.UUID) -> QuerySet[UploadedFile, Any]:
+    rows = UploadedFile.objects.with_object().after(session_uuid, upload_id)
+    return rows.values_list("key", "status", _WRONG_IDS)[:PAGE]
+
+
+def _ids(row: _Read) -> tuple[uuid.UUID, uuid.UUID]:
+    """Return the session and the upload of a row."""
+    key, _, wrong_ids = row
+    session_uuid, upload_id = (wrong_ids or key[len(PREFIX) + 1 : BEGIN_LENGTH - 1]).split("/")
+    return uuid.UUID(session_uuid), uuid.UUID(upload_id)
+
+
+def _report_malformed(page: Sequence[_Read]) -> None:
+    # They would be compared out of order, and belong to no object of ours.
+    for key, _, wrong_ids in page:
+        if wrong_ids or not is_extension(key[BEGIN_LENGTH:]):
+            logger.error(
+                "the key of upload %s is malformed: %r", _ids((key, "", wrong_ids))[1], key
+            )

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from functools import lru_cache
 
 from sessions_app.uuid_helpers import UUID_PATTERN
 
@@ -15,6 +16,8 @@ INCOMING = "incoming"
 MARKER = "marker.json"
 # Heads of the audit log's seal. The cleanup does not list them.
 SEAL = "seal/heads"
+# How much of an `object_key` is before its extension.
+BEGIN_LENGTH = len(f"{PREFIX}/{uuid.UUID(int=0)}/{uuid.UUID(int=0)}.")
 # The two UUIDs and the extension of a file, behind the prefix.
 _EXTENSION = re.compile("[a-z0-9]{1,8}")
 _FILE = rf"({UUID_PATTERN})/({UUID_PATTERN})\.{_EXTENSION.pattern}"
@@ -46,10 +49,10 @@ def is_object(key: str) -> bool:
     return _OBJECT.fullmatch(key) is not None
 
 
-def is_object_of(key: str, session_uuid: str, upload_id: str) -> bool:
-    """Return whether a key is the `object_key` of these ids, with any extension."""
-    begin = f"{PREFIX}/{session_uuid}/{upload_id}."
-    return key.startswith(begin) and _EXTENSION.fullmatch(key, len(begin)) is not None
+@lru_cache
+def is_extension(text: str) -> bool:
+    """Return whether a text can be the extension in an `object_key`."""
+    return _EXTENSION.fullmatch(text) is not None
 
 
 def is_incoming(key: str) -> bool:

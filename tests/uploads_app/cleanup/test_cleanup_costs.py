@@ -26,7 +26,7 @@ from tests.uploads_app.cleanup.cleanup_support import (
 
 FILES = 300
 # Calls for each file on SQLite.
-SCANNED, DELETED, TRASHED = 19, 1_455, 2_103
+SCANNED, DELETED, TRASHED = 14, 1_395, 2_018
 # Statements for each further hundred files.
 DELETED_STATEMENTS, TRASHED_STATEMENTS = 3, 16
 
