@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import IntegrityError, connection, models, transaction
+from django.db import DataError, IntegrityError, connection, models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -290,15 +290,38 @@ def kinds(row: models.Model) -> dict[str, Any]:
     }
 
 
-def test_several_rows_are_inserted_by_the_orm(db: None, django_assert_num_queries: Any) -> None:
-    logs = [filled(AuditLog) for _ in range(3)]
-
+def test_several_rows_are_inserted_at_once(db: None, django_assert_num_queries: Any) -> None:
+    logs = [
+        filled(AuditLog),
+        filled(AuditLog, session_uuid=None, retention=None),
+        filled(
+            AuditLog, text="\"a\\\n\u2028'\N{GRINNING FACE}%s {0} $1", target="", occurred_at=MOMENT
+        ),
+    ]
     with django_assert_num_queries(1), writing() as cursor:
         CompiledInsert(AuditLog).insert(logs, cursor)
+    for log in logs:
+        assert snapshot(AuditLog.objects.get(pk=log.pk)) == snapshot(log)
 
-    assert set(AuditLog.objects.values_list("pk", "event_id")) == {
-        (log.pk, log.event_id) for log in logs
-    }
+    entries = [FeedEntry(log=logs[0], position=2**40), FeedEntry(log=logs[1])]
+    with django_assert_num_queries(1), writing() as cursor:
+        CompiledInsert(FeedEntry).insert(entries, cursor)
+    assert list(FeedEntry.objects.order_by("log").values_list("log", "position")) == [
+        (logs[0].pk, 2**40), (logs[1].pk, None),
+    ]  # fmt: skip
+
+
+def test_no_row_is_no_statement(db: None, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0), writing() as cursor:
+        CompiledInsert(AuditLog).insert([], cursor)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has texts of any length")
+def test_a_text_that_is_too_long_is_not_cut(db: None) -> None:
+    logs = [filled(AuditLog, request_id="x" * 65) for _ in range(2)]
+
+    with pytest.raises(DataError), transaction.atomic(), writing() as cursor:
+        CompiledInsert(AuditLog).insert(logs, cursor)
 
 
 def test_a_failed_insert_ends_the_transaction(visitor: Visitor) -> None:
@@ -367,8 +390,9 @@ def test_a_time_without_its_zone_is_prepared_by_the_field(
 def test_an_expression_is_not_inserted(visitor: Visitor) -> None:
     session = filled(UserSession, predecessor=None, status="ended", created_at=Now())
 
-    with pytest.raises(Exception, match="Now"), transaction.atomic(), writing() as cursor:
-        CompiledInsert(UserSession).insert([session], cursor)
+    for sessions in ([session], [session, session]):
+        with pytest.raises(Exception, match="Now"), transaction.atomic(), writing() as cursor:
+            CompiledInsert(UserSession).insert(sessions, cursor)
 
 
 @pytest.mark.parametrize("name", READS)
