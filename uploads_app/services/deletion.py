@@ -31,6 +31,9 @@ from uploads_app.storage.keys import incoming_key
 
 logger = logging.getLogger(__name__)
 
+# The columns of a deletion's event, and the key.
+_DELETED = ("session", "key", "name", "size", "sha256", "delete_reason")
+
 
 def delete_upload(*, upload: UploadedFile) -> None:
     """Delete a file for its visitor.
@@ -61,9 +64,13 @@ def begin_deletion(*, upload: UploadedFile, among: UploadQuerySet, reason: str) 
 def begin_deletions(
     uploads: Sequence[UploadedFile], among: UploadQuerySet, *, reason: str
 ) -> list[UploadedFile]:
-    """Do `begin_deletion` for many uploads; return those that changed."""
+    """Do `begin_deletion` for many uploads; return those that changed, with their `object_keys`."""
     return change_uploads(
-        uploads, among, frees_quota=True, status=UploadStatus.DELETING, delete_reason=reason
+        uploads,
+        among.only("session", "key", "direct"),
+        frees_quota=True,
+        status=UploadStatus.DELETING,
+        delete_reason=reason,
     )
 
 
@@ -88,7 +95,7 @@ def close_deletions(uploads: Sequence[UploadedFile]) -> list[UploadedFile]:
     """Mark `deleting` uploads whose objects are deleted as `deleted`; return those that changed."""
     return change_uploads(
         uploads,
-        UploadedFile.objects.deleting(),
+        UploadedFile.objects.deleting().only(*_DELETED),
         event=events.DELETED,
         details=lambda upload: {
             "reason": upload.delete_reason,

@@ -91,17 +91,16 @@ class DiskStore(FileSystemStorage):
         return None if status is None or stat.S_ISDIR(status.st_mode) else describe(key, status)
 
     def delete(self, name: str) -> None:
-        self._remove(name)
-        finish_deletions(Path(self.path(name)).parent)
+        finish_deletions(self._remove(name))
 
     def delete_many(self, keys: Sequence[str]) -> dict[str, str]:
-        failed = {}
+        failed, folders = {}, set()
         for key in keys:
             try:
-                self._remove(key)
+                folders.add(self._remove(key))
             except (OSError, SuspiciousFileOperation, ValueError) as error:  # also a malformed key
                 failed[key] = str(error)
-        for folder in {Path(self.path(key)).parent for key in keys if key not in failed}:
+        for folder in folders:
             finish_deletions(folder)
         return failed
 
@@ -166,22 +165,23 @@ class DiskStore(FileSystemStorage):
                 folder.mkdir()
         folder.chmod(settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS)
 
-    def _remove(self, key: str) -> None:
-        """Delete a file. A folder at its key is not an object; a link raises OSError."""
-        path = self._own_path(key)
-        with suppress(FileNotFoundError, NotADirectoryError):
-            if not path.is_dir():
-                path.unlink()
+    def _remove(self, key: str) -> str:
+        """Delete a file and return its folder. A folder at its key is not an object; a link raises OSError."""
+        path, status = self._own_file(key)
+        if status and not stat.S_ISDIR(status.st_mode):
+            with suppress(FileNotFoundError):
+                os.unlink(path)  # noqa: PTH108  (a Path for each file takes as long)
+        return path.rpartition("/")[0]
 
-    def _own_path(self, key: str) -> Path:
-        """Return the path of a key. Raises OSError if it leads through a symbolic link."""
+    def _own_file(self, key: str) -> tuple[str, os.stat_result | None]:
+        """Return the path and the status of a key. Raises OSError if it leads through a symbolic link."""
         path: str = self.path(key)
-        place = self.location
+        place, status = self.location, None
         for name in path.removeprefix(f"{place}/").split("/"):
             place = f"{place}/{name}"
             if (status := file_status(place)) and stat.S_ISLNK(status.st_mode):
                 raise OSError(errno.ELOOP, "a symbolic link, which the store does not write", place)
-        return Path(path)
+        return path, status
 
     def move(self, key: str, target: str) -> None:
         for error in self.move_many({key: target}).values():
@@ -202,7 +202,7 @@ class DiskStore(FileSystemStorage):
         return failed
 
     def _move(self, key: str, target: str) -> None:
-        source, final = self._own_path(key), self._own_path(target)
+        source, final = (Path(self._own_file(name)[0]) for name in (key, target))
         try:
             self._rename(source, final)
         except FileNotFoundError:

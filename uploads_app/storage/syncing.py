@@ -35,7 +35,7 @@ def sync_names(paths: Iterable[Path]) -> None:
         sync_folder(folder)
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path | str) -> None:
     """Sync the names in a folder, which may be absent."""
     with suppress(FileNotFoundError):
         descriptor = os.open(folder, os.O_RDONLY)
@@ -45,9 +45,9 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def finish_deletions(folder: Path) -> None:
+def finish_deletions(folder: Path | str) -> None:
     """Sync the deletions in a folder, or remove the folder if it is empty."""
     try:
-        folder.rmdir()
+        os.rmdir(folder)  # noqa: PTH106  (a Path for each folder takes as long)
     except OSError:  # it is not empty, or does not exist
         sync_folder(folder)

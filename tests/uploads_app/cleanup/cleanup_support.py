@@ -408,9 +408,9 @@ class FaultyStore(DiskStore):
         self.before_describe, self.relist = before_describe, relist
         self.break_after, self.clock_off = break_after, clock_off
 
-    def _remove(self, key: str) -> None:
+    def _remove(self, key: str) -> str:
         self.before_delete(key)
-        super()._remove(key)
+        return super()._remove(key)
 
     def list_keys(self, prefix: str = PREFIX, after: str = "") -> Iterator[ListedObject]:
         for number, listed in enumerate(self._listed(prefix, after)):

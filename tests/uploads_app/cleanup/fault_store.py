@@ -147,8 +147,9 @@ class FaultInjectingStore(DiskStore):
     def clock(self) -> datetime:
         return super().clock() + self.faults.clock_off
 
-    def _remove(self, key: str) -> None:
+    def _remove(self, key: str) -> str:
         with self.faults.around("remove"):
             was_there = Path(self.path(key)).exists()
-            super()._remove(key)
+            folder = super()._remove(key)
             self.faults.removed[key] += was_there
+        return folder

@@ -26,7 +26,7 @@ from tests.uploads_app.cleanup.cleanup_support import (
 
 FILES = 300
 # Calls for each file on SQLite.
-SCANNED, DELETED, TRASHED = 14, 1_395, 2_018
+SCANNED, DELETED, TRASHED = 14, 791, 1_829
 # Statements for each further hundred files.
 DELETED_STATEMENTS, TRASHED_STATEMENTS = 3, 16
 
