@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 # The columns of a page of rows. The services read whole rows again, under their locks.
 _READ = ("session", "key", "size", "sha256", "direct", "restored_from")
+# Rows read at once: the database looks through every ended session to find the next ones.
+QUEUE = 2000
 T = TypeVar("T", UploadedFile, QuarantinedObject)
 
 
@@ -93,14 +95,18 @@ def _pages(
     context: CleanupContext, queue: QuerySet[T], after: Callable[[T], QuerySet[T]]
 ) -> Iterator[list[T]]:
     """Yield a queue in pages, each row once, as long as time and limit allow."""
+    rows: list[T] = []
     rest = queue
     while context.left > 0 and context.has_time():
         context.keep_lease()
-        page = list(rest[: min(BATCH, context.left)])
-        if not page:
-            return
-        yield page
-        rest = after(page[-1])
+        if not rows:
+            rows = list(rest[: min(QUEUE, context.left)])
+            if not rows:
+                return
+            rest = after(rows[-1])
+        number = min(BATCH, context.left)
+        yield rows[:number]
+        rows = rows[number:]
 
 
 def _apply_scan(context: CleanupContext, scan_id: uuid.UUID) -> None:

@@ -23,6 +23,7 @@ from tests.uploads_app.cleanup.cleanup_support import (
     settled,
     stored,
 )
+from uploads_app.cleanup import apply
 
 FILES = 300
 # Calls for each file on SQLite.
@@ -73,6 +74,22 @@ def test_statements_grow_with_batches() -> None:
         make(200)
         assert _statements() - first <= most * MARGIN
         assert last_run().removed + last_run().quarantined == 200
+
+
+@pytest.mark.both
+def test_files_past_retention_are_not_searched_for_each_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(apply, "BATCH", 10)
+    _make_due(40)
+    with CaptureQueriesContext(connection) as queries:
+        settled("--allow-share", "100")
+
+    searches = [
+        query for query in queries if "ended_at" in query["sql"] and "LIMIT" in query["sql"]
+    ]
+    assert len(searches) == 2  # the second finds nothing more
+    assert last_run().removed == 40
 
 
 def _make_due(count: int) -> None:
