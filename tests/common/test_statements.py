@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import DataError, IntegrityError, connection, models, transaction
+from django.db import IntegrityError, connection, models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -314,14 +314,6 @@ def test_several_rows_are_inserted_at_once(db: None, django_assert_num_queries: 
 def test_no_row_is_no_statement(db: None, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(0), writing() as cursor:
         CompiledInsert(AuditLog).insert([], cursor)
-
-
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has texts of any length")
-def test_a_text_that_is_too_long_is_not_cut(db: None) -> None:
-    logs = [filled(AuditLog, request_id="x" * 65) for _ in range(2)]
-
-    with pytest.raises(DataError), transaction.atomic(), writing() as cursor:
-        CompiledInsert(AuditLog).insert(logs, cursor)
 
 
 def test_a_failed_insert_ends_the_transaction(visitor: Visitor) -> None:
