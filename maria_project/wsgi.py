@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from django.core.wsgi import get_wsgi_application
+import django
 
 from common.cookies import require_exact_cookies
 from maria_project.charsets import require_known_charset
@@ -50,12 +50,14 @@ def require_whole_body(application: "WSGIApplication") -> "WSGIApplication":
 
 
 def start() -> "WSGIApplication":
-    """Delete leftover spool files and return Django's application."""
-    application = get_wsgi_application()
-    from uploads_app.storage import spool  # needs Django to be set up
+    """Delete leftover spool files and return the application."""
+    django.setup(set_prefix=False)
+    # These need Django to be set up.
+    from maria_project.handlers import Handlers
+    from uploads_app.storage import spool
 
     spool.sweep()
-    return application
+    return Handlers()
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maria_project.settings")

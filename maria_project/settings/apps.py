@@ -51,6 +51,17 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
+# The requests of visitors and services need no static files, no sign-in and no token of a form
+# (maria_project/handlers.py).
+VISITOR_MIDDLEWARE = [
+    "common.middleware.RequestContextMiddleware",
+    "maria_project.middleware.note_requests",
+    "maria_project.middleware.CrossOrigin",
+    "maria_project.headers.StandardHeaders",
+    "maria_project.middleware.known_host",
+    "maria_project.middleware.refuse_early",
+    "maria_project.middleware.database_guard",
+]
 
 # `StandardHeaders` sets what these checks want SecurityMiddleware and XFrameOptionsMiddleware for.
 SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002"]
