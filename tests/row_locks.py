@@ -20,12 +20,23 @@ ON_POSTGRESQL = [
 ]
 
 
+_earlier: list[int] = []
+
+
+def forget_earlier_connections() -> None:
+    """Leave out of `other_connections` those that tests before this one have not closed yet."""
+    _earlier.clear()
+    _earlier.extend(other_connections("pid"))
+
+
 def other_connections(column: str) -> list[Any]:
     """Return a column of `pg_stat_activity` for each other connection to this database."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {column} FROM pg_stat_activity WHERE datname = current_database()"
             " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            " AND pid <> ALL(%s)",
+            [_earlier],
         )
         return [value for (value,) in cursor.fetchall()]
 

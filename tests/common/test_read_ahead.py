@@ -8,7 +8,7 @@ from common.read_ahead import read_ahead
 from sessions_app.models import UserSession
 from tests.helpers import started
 from tests.maria_project.server import wait_for
-from tests.row_locks import ON_POSTGRESQL, other_connections
+from tests.row_locks import ON_POSTGRESQL, forget_earlier_connections, other_connections
 
 WAITS = "state = 'active' AND wait_event = 'ClientRead'"
 STATUSES = UserSession.objects.values_list("status")
@@ -25,6 +25,10 @@ def test_a_transaction_sees_its_own_changes(db: None) -> None:
 
 class TestOnPostgresql:
     pytestmark = ON_POSTGRESQL
+
+    @pytest.fixture(autouse=True)
+    def own_connections(self, committed: None) -> None:
+        forget_earlier_connections()
 
     def test_a_query_runs_while_its_rows_are_not_received(self) -> None:
         started()

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from tests.maria_project.server import wait_for
-from tests.row_locks import ON_POSTGRESQL, other_connections
+from tests.row_locks import ON_POSTGRESQL, forget_earlier_connections, other_connections
 from tests.uploads_app.cleanup.cleanup_support import HOUR, change, many
 from uploads_app.cleanup import reconcile, upload_rows
 from uploads_app.cleanup.findings import Ages
@@ -62,6 +62,10 @@ def test_each_page_pauses_once(db: None) -> None:
 
 class TestOnPostgresql:
     pytestmark = ON_POSTGRESQL
+
+    @pytest.fixture(autouse=True)
+    def own_connections(self, committed: None) -> None:
+        forget_earlier_connections()
 
     def test_the_next_page_is_read_while_one_is_compared(self) -> None:
         many(3 * PAGE)
