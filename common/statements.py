@@ -63,7 +63,7 @@ class CompiledSelect(Generic[Row]):
 
 
 class Writing:
-    """The cursor for writes. One inside another is the same: each new one takes twenty calls."""
+    """A block with a cursor for writes. A block inside another has the same cursor: one costs 20 calls."""
 
     _opened = threading.local()
 

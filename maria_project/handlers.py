@@ -1,4 +1,4 @@
-"""Django's handler, twice: what staff's requests pass costs those of visitors a tenth of their calls."""
+"""Two handlers of Django: one for visitors and services, one with the middleware that staff need."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ class VisitorHandler(WSGIHandler):
 
 
 class Handlers:
-    """The WSGI application that lets one of the two handlers answer, by the path."""
+    """The WSGI application: the path of a request decides which handler answers it."""
 
     def __init__(self) -> None:
         self._visitors, self._others = VisitorHandler(), WSGIHandler()

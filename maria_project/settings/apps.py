@@ -32,7 +32,7 @@ INSTALLED_APPS = [
     "maria_project.apps.MariaConfig",
 ]
 
-MIDDLEWARE = [
+_EVERYBODY = [
     "common.middleware.RequestContextMiddleware",
     "maria_project.middleware.note_requests",
     # Outside everything that can answer an error, so that other origins can read errors.
@@ -40,8 +40,15 @@ MIDDLEWARE = [
     "maria_project.headers.StandardHeaders",
     "maria_project.middleware.known_host",
     "maria_project.middleware.refuse_early",
+]
+_DATABASE_GUARD = "maria_project.middleware.database_guard"
+# The requests of visitors and services need no static files, no sign-in and no token of a form
+# (maria_project/handlers.py).
+VISITOR_MIDDLEWARE = [*_EVERYBODY, _DATABASE_GUARD]
+MIDDLEWARE = [
+    *_EVERYBODY,
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "maria_project.middleware.database_guard",
+    _DATABASE_GUARD,
     "maria_project.middleware.staff_zone",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -50,17 +57,6 @@ MIDDLEWARE = [
     "backoffice_app.accounts.pages.second_factor_first",
     "django.contrib.messages.middleware.MessageMiddleware",
     "axes.middleware.AxesMiddleware",
-]
-# The requests of visitors and services need no static files, no sign-in and no token of a form
-# (maria_project/handlers.py).
-VISITOR_MIDDLEWARE = [
-    "common.middleware.RequestContextMiddleware",
-    "maria_project.middleware.note_requests",
-    "maria_project.middleware.CrossOrigin",
-    "maria_project.headers.StandardHeaders",
-    "maria_project.middleware.known_host",
-    "maria_project.middleware.refuse_early",
-    "maria_project.middleware.database_guard",
 ]
 
 # `StandardHeaders` sets what these checks want SecurityMiddleware and XFrameOptionsMiddleware for.

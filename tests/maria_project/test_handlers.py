@@ -6,7 +6,6 @@ from typing import Any
 from wsgiref.types import WSGIEnvironment
 
 import pytest
-from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_started
 from django.db import close_old_connections
@@ -58,11 +57,6 @@ def test_all_views_of_the_api_but_those_of_staff_are_at_addresses_of_visitors() 
     of_staff = {address.startswith(VISITORS) for address, view in views if needs_staff(view.cls)}
     others = {address.startswith(VISITORS) for address, view in views if not needs_staff(view.cls)}
     assert (of_staff, others) == ({False}, {True})
-
-
-def test_visitors_pass_the_first_middleware_of_all_in_their_order() -> None:
-    chosen = settings.VISITOR_MIDDLEWARE
-    assert [name for name in settings.MIDDLEWARE if name in chosen] == chosen
 
 
 @pytest.mark.parametrize(
