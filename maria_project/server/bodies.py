@@ -7,6 +7,7 @@ against the part of SPOOL_MAX_BYTES that this web process has, until its request
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -44,9 +45,8 @@ def terms_of(environ: dict[str, Any]) -> Terms:
     method, path = environ["REQUEST_METHOD"], get_path_info(environ)
     if method not in ("POST", "PUT", "PATCH"):
         return _NONE
-    try:
-        view = resolve(path).func
-    except Resolver404:
+    view = _view_of(path)
+    if view is None:
         return _ANSWERED_UNREAD
     if path.startswith(_ADMIN_PREFIX):
         return _document()
@@ -56,6 +56,14 @@ def terms_of(environ: dict[str, Any]) -> Terms:
 def client_of(environ: dict[str, Any]) -> str:
     """Return the identifier under which the bodies of a client are counted."""
     return context.RequestContext(address=context.client_address(environ)).client
+
+
+@lru_cache(1000)
+def _view_of(path: str) -> Any:
+    try:
+        return resolve(path).func
+    except Resolver404:
+        return None
 
 
 def _terms_of_view(view: Any, method: str, environ: dict[str, Any]) -> Terms:

@@ -14,9 +14,9 @@ from maria_project.server.processor import PROCESSOR
 
 # A store that hangs leaves so many threads to requests that do not need it.
 THREADS_WITHOUT_STORE = 2
-# SQLite has one writer. More threads that write would sleep, and each time one wakes, it has to
-# read again what the others have changed.
-SQLITE_WRITERS = 2
+# SQLite has one writer. A second thread would wait for it, or for the interpreter, and would have
+# to read again what the first one has changed.
+SQLITE_WRITERS = 1
 _HEALTH = "/health/"
 _FILES = "/uploads/"
 _SESSIONS = "/api/v1/sessions/"

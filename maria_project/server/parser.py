@@ -86,12 +86,15 @@ class StrictParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no 
     def close(self) -> None:
         """Free the body."""
         super().close()
-        self._count(-self._counted)
-        self._leave_memory()
+        if self.terms.is_counted:
+            self._count(-self._counted)
+            self._leave_memory()
 
     def _check_body(self) -> None:
         environ = self._channel.task_class(self._channel, self).get_environment()
-        self.terms, self.client = terms_of(environ), client_of(environ)
+        self.terms = terms_of(environ)
+        if self.terms.is_counted:
+            self.client = client_of(environ)
         if max(self.content_length, 1) > self.terms.most:
             self._withhold(self.terms.code)
         elif self.terms.is_counted and not BODY_BYTES.has_room(self.client, self.content_length):
@@ -151,15 +154,15 @@ def _check_lines(header_plus: bytes) -> None:
     first, *lines = header_plus.rstrip(b"\r\n").split(b"\r\n")
     if len(lines) > MAX_HEADERS:
         raise ParsingError(f"More than {MAX_HEADERS} headers")
-    if any(len(line) > MAX_LINE for line in (first, *lines)):
+    if max(map(len, (first, *lines))) > MAX_LINE:
         raise ParsingError(f"A line has more than {MAX_LINE} bytes")
-    if any(line.startswith((b" ", b"\t")) for line in lines):
+    if b"\r\n " in header_plus or b"\r\n\t" in header_plus:
         raise ParsingError("Folded header line")
+    if b"\r\ntransfer-encoding:" not in header_plus:
+        return
     encodings = [line for line in lines if line.startswith(b"transfer-encoding:")]
-    lengths = [line for line in lines if line.startswith(b"content-length:")]
-    if encodings and (
-        lengths or len(encodings) > 1 or b"," in encodings[0] or not first.endswith(b"http/1.1")
-    ):
+    has_length = b"\r\ncontent-length:" in header_plus
+    if has_length or len(encodings) > 1 or b"," in encodings[0] or not first.endswith(b"http/1.1"):
         raise ParsingError("The end of the body is ambiguous")
 
 

@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,11 @@ class TinyServer:
     `/wait`, uploads and sessions wait for `go_on`. Any other path is short.
     """
 
-    def __init__(self, file: Any, threads: int) -> None:
+    def __init__(self, file: Any, threads: int, headers: Sequence[tuple[str, str]]) -> None:
         self.begun: list[str] = []
         self.ended = threading.Event()
         self.go_on = threading.Event()
-        self._file = file
+        self._file, self._headers = file, headers
         (self._listening,) = open_sockets("127.0.0.1", 0)
         self.port = self._listening.getsockname()[1]
         self._server = WebServer(
@@ -84,7 +84,7 @@ class TinyServer:
         if path == "unchanged":
             start("304 Not Modified", [])
             return []
-        start("200 OK", [])
+        start("200 OK", list(self._headers))
         if path.startswith(("wait", "api/v1/uploads", "api/v1/sessions")):
             self.go_on.wait(20)
         if path == "file":
@@ -100,9 +100,11 @@ class TinyServer:
 
 
 @contextmanager
-def tiny_server(folder: Path, threads: int = 1) -> Iterator[TinyServer]:
+def tiny_server(
+    folder: Path, threads: int = 1, headers: Sequence[tuple[str, str]] = ()
+) -> Iterator[TinyServer]:
     (folder / "file").write_bytes(b"x" * LARGE)
-    running = TinyServer(folder / "file", threads)
+    running = TinyServer(folder / "file", threads, headers)
     try:
         yield running
     finally:
