@@ -189,10 +189,11 @@ def _log(
 ) -> AuditLog:
     if unknown := entry.details.keys() - event.keys:
         raise ValueError(f"{event.name} has no detail {', '.join(sorted(unknown))}")
+    outcome = str(event.outcome)
     log = _LOGS.new(
         **{"occurred_at": DATABASE_CLOCK.now(), **chosen},
         event_type=event.name,
-        outcome=event.outcome,
+        outcome=outcome,
         session_uuid=entry.session_uuid,
         target=storable(entry.target, 255),
         actor=request_context.actor,
@@ -205,7 +206,7 @@ def _log(
             "event_id": str(log.event_id),
             "occurred_at": log.occurred_at.isoformat(),
             "event_type": log.event_type,
-            "outcome": str(event.outcome),
+            "outcome": outcome,
             "session_uuid": str(entry.session_uuid) if entry.session_uuid else None,
             "target": log.target,
             "actor": log.actor,

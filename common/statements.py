@@ -1,8 +1,8 @@
 """Statements that are compiled once per process, for the requests that come most often.
 
 Django compiles a query set each time it is read, which takes ten times as many
-calls as to run it. Django still writes the SQL, converts each value and makes the
-rows, so a new field or converter needs no change here. See decision 67.
+calls as to run it. Django still writes the SQL and converts each value, so a new
+field or converter needs no change here. See decision 67.
 """
 
 import json
@@ -10,13 +10,16 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from enum import Enum
 from functools import cached_property, partial
 from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
+from django.db.models.base import ModelState
 from django.db.models.query import get_related_populators
+from django.db.models.signals import post_init, pre_init
 from django.db.models.sql import InsertQuery, UpdateQuery
 
 # The methods of a field that prepare a value for the database.
@@ -95,28 +98,30 @@ class CompiledInsert(Generic[Row]):
         self._model = model
 
     def new(self, **values: Any) -> Row:
-        """Return an unsaved row, as the model does, from the values of columns (`session_id`).
-
-        Fields are given in their order: by name, Django takes three calls more for each.
-        """
-        if unknown := values.keys() - self._defaults.keys():
+        """Return an unsaved row, as the model does, from the values of columns (`session_id`)."""
+        constants, makers = self._defaults
+        if unknown := values.keys() - constants.keys():
             raise TypeError(f"{self._model.__name__} has no column {', '.join(sorted(unknown))}")
-        return self._model(
-            *[
-                values[name] if name in values else make() if make else constant
-                for name, (make, constant) in self._defaults.items()
-            ]
-        )
+        made = {name: make() for name, make in makers.items() if name not in values}
+        return _instance(self._model, {**constants, **made, **values})
 
     @cached_property
-    def _defaults(self) -> dict[str, tuple[Callable[[], Any] | None, Any]]:
-        """The name of each column, with what makes its value, or with its value if that is constant."""
-        return {
-            field.attname: (field.default, None)
+    def _defaults(self) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
+        """The values of new rows by column, and what makes those that are not always the same."""
+        _require_plain(self._model)
+        fields = self._model._meta.concrete_fields
+        makers = {
+            field.attname: field.default
+            for field in fields
             if field.has_default() and callable(field.default)
-            else (None, field.get_default())
-            for field in self._model._meta.concrete_fields
         }
+        constants = {
+            field.attname: None if field.attname in makers else field.get_default()
+            for field in fields
+        }
+        # Of a choice only the text, as it is when the row is read.
+        texts = {name: value.value for name, value in constants.items() if isinstance(value, Enum)}
+        return {**constants, **texts}, makers
 
     def insert(self, rows: Sequence[Row], cursor: Any) -> None:
         """Insert rows, and set the keys that the database gives them."""
@@ -177,13 +182,15 @@ class _SelectPlan(_Plan):
         described = compiler.klass_info
         first, last = described["select_fields"][0], described["select_fields"][-1]
         self._model, self._columns = described["model"], slice(first, last + 1)
+        _require_plain(self._model)
         self._names = [column.target.attname for column, _, _ in compiler.select[self._columns]]
         populators: Any = get_related_populators  # its stub is that of a newer Django
         self._related = populators(described, compiler.select, DEFAULT_DB_ALIAS)
         self._annotations = list(compiler.annotation_col_map.items())
 
     def instance(self, row: list[Any]) -> Any:
-        made = self._model.from_db(DEFAULT_DB_ALIAS, self._names, row[self._columns])
+        made = _instance(self._model, dict(zip(self._names, row[self._columns], strict=True)))
+        made._state.adding, made._state.db = False, DEFAULT_DB_ALIAS
         for related in self._related:
             related.populate(row, made)
         for name, position in self._annotations:
@@ -240,6 +247,26 @@ class _InsertPlan:
             row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
+def _instance(model: type[Row], attributes: dict[str, Any]) -> Row:
+    """Return what `model(...)` makes of the values of columns, which takes a call for each."""
+    made = model.__new__(model)
+    made.__dict__ = attributes
+    made._state = ModelState()
+    return made
+
+
+def _require_plain(model: type[models.Model]) -> None:
+    """Raise TypeError unless instances of a model are made as Django makes them."""
+    changed = [
+        name
+        for name in ("__new__", "__init__", "from_db")
+        if any(name in vars(one) for one in model.__mro__ if one not in (models.Model, object))
+    ]
+    signals = (pre_init, post_init)
+    if changed or any(signal.has_listeners(model) for signal in signals):
+        raise TypeError(f"{model.__name__} is made in a way of its own: {', '.join(changed)}")
+
+
 def _selecting(insert: str, fields: "Sequence[models.Field[Any, Any]]", connection: Any) -> str:
     """Return the insert of one row as one of many, whose values are lists in one JSON parameter."""
     places = ", ".join(["%s"] * len(fields))
@@ -278,6 +305,8 @@ def _unchanged(field: "models.Field[Any, Any]", connection: Any) -> set[type]:
         kept.append(uuid.UUID)
     if _prepares_as(field, models.BigAutoField):
         kept.append(int)
+    if _prepares_as(field, models.BooleanField):
+        kept.append(bool)
     if field.get_db_prep_save(None, connection) is None:
         kept.append(type(None))
     return set(kept)

@@ -72,7 +72,7 @@ def generate_support_code() -> str:
 
 def _draw_symbols() -> str:
     # 256 is a multiple of 32, so each symbol is equally likely.
-    return "".join(CROCKFORD[byte % 32] for byte in secrets.token_bytes(8))
+    return "".join([CROCKFORD[byte % 32] for byte in secrets.token_bytes(8)])
 
 
 def support_code(symbols: str) -> str | None:

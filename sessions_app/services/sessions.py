@@ -55,7 +55,9 @@ def issue_session(
             token_used_at=first_use,
             proven_at=first_use,
         )
-        session.predecessor, session.expires_at = predecessor, session.expiry(now)
+        session.expires_at = session.expiry(now)
+        if predecessor:
+            session.predecessor = predecessor
         try:
             with transaction.atomic(), writing() as cursor:
                 _SESSIONS.insert([session], cursor)

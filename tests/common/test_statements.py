@@ -282,11 +282,15 @@ def test_new_rows_have_the_values_and_defaults_of_the_model(visitor: Visitor, na
 
 
 def kinds(row: models.Model) -> dict[str, Any]:
-    """Return the values of a row, but only the types of those that differ for each row."""
+    """Return the values of a row, but only the types of those that differ for each row.
+
+    A choice is its text, as it is when the row is read.
+    """
+    values = {name: value for name, value in vars(row).items() if name != "_state"}
+    texts = {name: str(value) for name, value in values.items() if isinstance(value, str)}
     return {
         name: value if isinstance(value, bool | int | type(None)) or value == "" else type(value)
-        for name, value in vars(row).items()
-        if name != "_state"
+        for name, value in {**values, **texts}.items()
     }
 
 
