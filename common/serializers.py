@@ -1,6 +1,8 @@
 """Serializer kit: cached serializers, and text fields that remove hidden characters."""
 
 import stringprep
+from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -9,6 +11,7 @@ from django.contrib.auth.models import BaseUserManager
 from django.utils.encoding import punycode
 from django.utils.timezone import get_default_timezone
 from rest_framework import serializers
+from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from common.text import showable
 
@@ -18,13 +21,39 @@ def _serializer(serializer_class: type[serializers.Serializer[Any]]) -> Any:
     serializer: Any = serializer_class()
     columns = _columns(serializer)
     for field in serializer.fields.values():
-        if field.source in columns:
-            # Without the questions that other attributes need: is it there, is it a function?
-            field.get_attribute = attrgetter(field.source)
-        if isinstance(field, serializers.DateTimeField):
-            # What `default_timezone` sets. Without it each value asks for the thread's time zone.
-            field.timezone = get_default_timezone()
+        _shorten(field, is_column=field.source in columns)
+    # DRF's own mapping takes two calls for each field.
+    serializer.fields = dict(serializer.fields)
     return serializer
+
+
+def _shorten(field: Any, *, is_column: bool) -> None:
+    """Take calls out of a field that find nothing here."""
+    # The JSON parser has refused surrogates. DRF looks at each character once more.
+    field.validators = [
+        validator
+        for validator in field.validators
+        if not isinstance(validator, ProhibitSurrogateCharactersValidator)
+    ]
+    if is_column:
+        # Without the questions that other attributes need: is it there, is it a function?
+        field.get_attribute = attrgetter(field.source)
+    if isinstance(field, serializers.DateTimeField):
+        # What `default_timezone` sets. Without it each value asks for the thread's time zone.
+        field.timezone = get_default_timezone()
+        if str(field.timezone) == "UTC" and not hasattr(field, "format"):
+            vars(field)["to_representation"] = _in_utc(field.to_representation)
+
+
+def _in_utc(represent: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return what represents a time as `represent` does, which takes eleven calls for each."""
+
+    def representation(value: Any) -> Any:
+        if type(value) is datetime and value.tzinfo is UTC:
+            return f"{value.isoformat()[: -len('+00:00')]}Z"
+        return represent(value)
+
+    return representation
 
 
 def _columns(serializer: Any) -> set[str]:

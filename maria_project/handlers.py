@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_started
+from django.db import reset_queries
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -29,6 +31,9 @@ class Handlers:
 
     def __init__(self) -> None:
         self._visitors, self._others = VisitorHandler(), WSGIHandler()
+        if not settings.DEBUG:
+            # It forgets the statements that Django keeps while DEBUG is on.
+            request_started.disconnect(reset_queries)
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
-from rest_framework.response import Response
 
+from common.answers import Answer
 from common.cookies import cookie_values
 from sessions_app.exceptions import CredentialsDiffer, OriginNotAllowed
 
@@ -68,12 +68,15 @@ def read_credential(request: HttpRequest) -> Credential | None:
     return Credential("cookie" if bearer is None else "bearer", known)
 
 
-def hand_over(response: Response, carrier: Carrier, token: str, session: Any) -> None:
-    """Put a new token into the cookie, or for a bearer client into the body."""
+def hand_over(
+    data: dict[str, Any], carrier: Carrier, token: str, session: Any, status: int = 200
+) -> Answer:
+    """Return the answer with a new token: in the cookie, or for a bearer client in the body."""
     if carrier == "bearer":
-        response.data["token"] = token
-    else:
-        set_cookie(response, token, session)
+        return Answer({**data, "token": token}, status)
+    answer = Answer(data, status)
+    set_cookie(answer, token, session)
+    return answer
 
 
 def set_cookie(response: HttpResponseBase, token: str, session: Any) -> None:

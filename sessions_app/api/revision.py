@@ -6,8 +6,8 @@ from django.utils.crypto import salted_hmac
 from django.utils.http import quote_etag
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 
+from common.answers import Answer
 from sessions_app.api.serializers import RevisionSerializer
 from sessions_app.api.views import VisitorViewSet
 from sessions_app.authentication import PolledSession
@@ -54,7 +54,7 @@ class RevisionViewSet(VisitorViewSet):
         revision = _revision(proof.session, proof.files)
         etag = quote_etag(revision)
         files = [{"id": str(pk), "status": status} for pk, status in proof.files]
-        response = Response({"revision": revision, "files": files}, headers={"ETag": etag})
+        response = Answer({"revision": revision, "files": files}, headers={"ETag": etag})
         return get_conditional_response(request._request, etag=etag, response=response) or response
 
 

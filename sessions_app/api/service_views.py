@@ -7,10 +7,10 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from audit_app.feed import PAGE, read_feed
 from common import context
+from common.answers import Answer
 from common.serializers import serialize
 from sessions_app import limits
 from sessions_app.api.serializers import AssertionSerializer
@@ -80,19 +80,19 @@ class IntrospectionViewSet(ServiceViewSet):
         request=AssertionSerializer,
         responses=IntrospectionSerializer,
     )
-    def introspect(self, request: Request) -> Response:
+    def introspect(self, request: Request) -> Answer:
         """Return the live session of an assertion. The call counts as the visitor's activity."""
         assertion = self.checked(AssertionSerializer)["assertion"]
         session = service_keys.introspect(assertion=assertion)
         if session is None:
-            return Response({"active": False})
+            return Answer({"active": False})
         answer = {
             "active": True,
             "uuid": session.uuid,
             "identity": session.identity,
             "expires_at": session.expires_at,
         }
-        return Response(serialize(IntrospectionSerializer, answer))
+        return Answer(serialize(IntrospectionSerializer, answer))
 
 
 @extend_schema(tags=["service"])
@@ -110,10 +110,10 @@ class FeedViewSet(ServiceViewSet):
         ],
         responses=FeedSerializer,
     )
-    def follow(self, request: Request) -> Response:
+    def follow(self, request: Request) -> Answer:
         """Return events in a fixed order, each exactly once for a client that continues from `next`."""
         query = FeedQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         entries = read_feed(**query.validated_data)
         following = entries[-1].position if entries else query.validated_data["after"]
-        return Response(serialize(FeedSerializer, {"results": entries, "next": following}))
+        return Answer(serialize(FeedSerializer, {"results": entries, "next": following}))

@@ -20,6 +20,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, BooleanField, Serializer
 
 from audit_app.models import AuditLog, AuditQuerySet
+from common.answers import Answer
 from common.folding import ascii_lower
 from common.json_stream import stream_json
 from common.pagination import StrictCursorPagination
@@ -65,6 +66,10 @@ class GuardedViewSet(viewsets.GenericViewSet[Any]):
         if self.action in (None, "metadata"):  # the latter is what DRF calls OPTIONS
             raise MethodNotAllowed(str(request.method))
         super().initial(request, *args, **kwargs)
+
+    def perform_authentication(self, request: Request) -> None:
+        if self.authentication_classes:
+            super().perform_authentication(request)
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
@@ -113,7 +118,7 @@ class VisitorViewSet(GuardedViewSet):
         if self.action and request.method not in SAFE_METHODS:
             check_origin(request._request)
         super().initial(request, *args, **kwargs)
-        if request.auth is not None:
+        if self.authentication_classes and request.auth is not None:
             name = self.session_limits.get(self.action, "session")
             limits.enforce(request._request, name, self.session)
 
@@ -137,27 +142,26 @@ class SessionViewSet(VisitorViewSet):
             200: OpenApiResponse(SessionSerializer, "The live session that the request proves."),
         },
     )
-    def create(self, request: Request) -> Response:
+    def create(self, request: Request) -> Answer:
         """Create a session, or return the live one that the request proves."""
         carrier = self.checked(CreateSessionSerializer)["credential"]
         proof = find_proven(request._request)
         if proof is not None and proof.session.status == SessionStatus.ACTIVE:
-            return Response(serialize(SessionSerializer, proof.session))
+            return Answer(serialize(SessionSerializer, proof.session))
         issued = sessions.issue_session(carrier=carrier)
-        response = Response(serialize(SessionSerializer, issued.session), status.HTTP_201_CREATED)
-        hand_over(response, carrier, issued.token, issued.session)
-        return response
+        answer = serialize(SessionSerializer, issued.session)
+        return hand_over(answer, carrier, issued.token, issued.session, status.HTTP_201_CREATED)
 
     @extend_schema(
         summary="Validate a UUID", request=ValidateSerializer, responses=ValidatedSerializer
     )
-    def validate(self, request: Request) -> Response:
+    def validate(self, request: Request) -> Answer:
         """Check a UUID's spelling. Only a request that proves the session learns its state."""
         uuid = parse_uuid(self.checked(ValidateSerializer)["uuid"])
         proof = find_proven(request._request)
         is_proven = proof is not None and proof.session.uuid == uuid
         state = proof.session.status if proof and is_proven else "well_formed"
-        return Response({"uuid": str(uuid), "status": state})
+        return Answer({"uuid": str(uuid), "status": state})
 
     @extend_schema(
         summary="Recover a session",
@@ -165,16 +169,15 @@ class SessionViewSet(VisitorViewSet):
         request=RecoverSerializer,
         responses=CurrentSessionSerializer,
     )
-    def recover(self, request: Request) -> Response:
+    def recover(self, request: Request) -> Answer:
         """Bring a session to this device with a recovery code, which works only once.
 
         With the same `Idempotency-Key` it works again for 10 minutes, until the new token is used.
         """
         values = self.checked(RecoverSerializer)
         issued = recovery.recover_session(code=values["code"], retry_key=read_retry_key(request))
-        response = Response(serialize(CurrentSessionSerializer, issued.session))
-        hand_over(response, values["credential"], issued.token, issued.session)
-        return response
+        answer = serialize(CurrentSessionSerializer, issued.session)
+        return hand_over(answer, values["credential"], issued.token, issued.session)
 
 
 @extend_schema(tags=["sessions"])
@@ -191,16 +194,16 @@ class CurrentSessionViewSet(VisitorViewSet):
     }
 
     @extend_schema(summary="Get the session")
-    def retrieve(self, request: Request) -> Response:
+    def retrieve(self, request: Request) -> Answer:
         """Return the session with its quota, contact data and consent."""
-        return Response(serialize(CurrentSessionSerializer, self.session))
+        return Answer(serialize(CurrentSessionSerializer, self.session))
 
     @extend_schema(
         summary="Store contact data and consent",
         request=IdentifySerializer,
         responses=CurrentSessionSerializer,
     )
-    def partial_update(self, request: Request) -> Response:
+    def partial_update(self, request: Request) -> Answer:
         """Store name, e-mail address and consent. Adding contact data rotates the token."""
         values = self.checked(IdentifySerializer)
         consent = values.pop("consent", {})
@@ -209,7 +212,7 @@ class CurrentSessionViewSet(VisitorViewSet):
         )
 
     @extend_schema(summary="Send an e-mail code", request=None, responses={202: CodeSentSerializer})
-    def send_code(self, request: Request) -> Response:
+    def send_code(self, request: Request) -> Answer:
         """Send a code of six digits to the session's e-mail address."""
         limits.enforce(
             request._request, "email", self.session, identifier=ascii_lower(self.session.email)
@@ -217,12 +220,12 @@ class CurrentSessionViewSet(VisitorViewSet):
         sent = identity.send_code(session=self.session)
         next_in = int(identity.SEND_INTERVAL.total_seconds())
         answer = serialize(CodeSentSerializer, {"expires_at": sent.expires_at, "next_in": next_in})
-        return Response(answer, status.HTTP_202_ACCEPTED)
+        return Answer(answer, status.HTTP_202_ACCEPTED)
 
     @extend_schema(
         summary="Verify an e-mail code", request=CodeSerializer, responses=CurrentSessionSerializer
     )
-    def verify_code(self, request: Request) -> Response:
+    def verify_code(self, request: Request) -> Answer:
         """Complete the session with the six digits. Repeating the same code changes nothing."""
         code = self.checked(CodeSerializer)["code"]
         return self._identified(identity.verify_code(proof=self.proof, code=code))
@@ -233,7 +236,7 @@ class CurrentSessionViewSet(VisitorViewSet):
         request=ResetSerializer,
         responses={201: SuccessorSerializer},
     )
-    def reset(self, request: Request) -> Response:
+    def reset(self, request: Request) -> Answer:
         """Replace this session, live or expired, by a new one; return it and the lost files.
 
         Repeated with the same `Idempotency-Key` within 10 minutes, before the new session was
@@ -244,15 +247,12 @@ class CurrentSessionViewSet(VisitorViewSet):
             proof=self.proof, reason=reason, retry_key=read_retry_key(request)
         )
         previous = {"uuid": self.session.uuid, "reason": reason, "lost": lost}
-        response = Response(
-            {
-                **serialize(SessionSerializer, issued.session),
-                "previous": serialize(PreviousSerializer, previous),
-            },
-            status.HTTP_201_CREATED,
-        )
-        hand_over(response, self.proof.carrier, issued.token, issued.session)
-        return response
+        answer = {
+            **serialize(SessionSerializer, issued.session),
+            "previous": serialize(PreviousSerializer, previous),
+        }
+        created = status.HTTP_201_CREATED
+        return hand_over(answer, self.proof.carrier, issued.token, issued.session, created)
 
     @extend_schema(
         summary="End or erase the session",
@@ -274,13 +274,13 @@ class CurrentSessionViewSet(VisitorViewSet):
         return response
 
     @extend_schema(summary="Issue an assertion", request=None, responses=IssuedAssertionSerializer)
-    def assertion(self, request: Request) -> Response:
+    def assertion(self, request: Request) -> Answer:
         """Return a signed text by which the agent's back end can trust this session."""
         issued = {
             "assertion": service_keys.assert_session(session=self.session),
             "expires_at": timezone.now() + service_keys.ASSERTION_LIFETIME,
         }
-        return Response(serialize(IssuedAssertionSerializer, issued))
+        return Answer(serialize(IssuedAssertionSerializer, issued))
 
     @extend_schema(
         summary="Export the session", responses={(200, "application/json"): OpenApiTypes.OBJECT}
@@ -293,11 +293,11 @@ class CurrentSessionViewSet(VisitorViewSet):
             headers={"Content-Disposition": 'attachment; filename="maria-session.json"'},
         )
 
-    def _identified(self, identified: identity.IdentityChange) -> Response:
-        response = Response(serialize(CurrentSessionSerializer, identified.session))
-        if identified.token:
-            hand_over(response, self.proof.carrier, identified.token, identified.session)
-        return response
+    def _identified(self, identified: identity.IdentityChange) -> Answer:
+        answer = serialize(CurrentSessionSerializer, identified.session)
+        if not identified.token:
+            return Answer(answer)
+        return hand_over(answer, self.proof.carrier, identified.token, identified.session)
 
     def _erase(self) -> bool:
         try:

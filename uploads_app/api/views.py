@@ -22,6 +22,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
+from common.answers import Answer
 from common.pagination import StrictCursorPagination
 from common.serializers import serialize
 from common.statements import Argument, CompiledSelect
@@ -115,12 +116,12 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
             raise Http404
         return file
 
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Any:
         if UploadPagination.cursor_query_param not in request.query_params:
             files = _FIRST_FILES.read(session=self.session.pk)
             if len(files) <= UploadPagination.page_size:
                 results = [serialize(UploadSerializer, file) for file in files]
-                return Response({"next": None, "previous": None, "results": results})
+                return Answer({"next": None, "previous": None, "results": results})
         return super().list(request, *args, **kwargs)
 
     @extend_schema(
@@ -129,7 +130,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         request={"multipart/form-data": UploadRequestSerializer},
         responses={201: UploadSerializer},
     )
-    def create(self, request: Request) -> Response:
+    def create(self, request: Request) -> Answer:
         """Store one file. The response comes after it is stored completely."""
         if not request.META.get("CONTENT_LENGTH"):
             raise LengthRequired
@@ -146,7 +147,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
             name=content.name or "",
             retry_key=read_retry_key(request),
         )
-        return Response(serialize(UploadSerializer, upload), status.HTTP_201_CREATED)
+        return Answer(serialize(UploadSerializer, upload), status.HTTP_201_CREATED)
 
     @extend_schema(
         summary="Begin a direct upload",
@@ -155,7 +156,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         responses={201: DirectUploadSerializer},
     )
     @action(detail=False, methods=["post"], parser_classes=api_settings.DEFAULT_PARSER_CLASSES)
-    def direct(self, request: Request) -> Response:
+    def direct(self, request: Request) -> Answer:
         """Return a form to send one file to the store directly. Call `complete/` afterwards."""
         values = self.checked(AnnouncedFileSerializer)
         begun = direct.begin_direct_upload(
@@ -164,15 +165,15 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
             size=values["size"],
             retry_key=read_retry_key(request),
         )
-        return Response(serialize(DirectUploadSerializer, begun), status.HTTP_201_CREATED)
+        return Answer(serialize(DirectUploadSerializer, begun), status.HTTP_201_CREATED)
 
     @extend_schema(summary="Complete a direct upload", request=None, responses=UploadSerializer)
     @action(detail=True, methods=["post"])
-    def complete(self, request: Request, pk: str) -> Response:
+    def complete(self, request: Request, pk: str) -> Answer:
         """Check and store the file that the browser sent to the store. Can be repeated."""
         waiting = UploadedFile.objects.completable_by(self.session)
         upload = direct.complete_direct_upload(upload=get_object_or_404(waiting, pk=pk))
-        return Response(serialize(UploadSerializer, upload))
+        return Answer(serialize(UploadSerializer, upload))
 
     @extend_schema(summary="Delete a file", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
@@ -205,7 +206,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
 
     @extend_schema(summary="Create a download link", request=None, responses=LinkSerializer)
     @action(detail=True, methods=["post"])
-    def link(self, request: Request, pk: str) -> Response:
+    def link(self, request: Request, pk: str) -> Answer:
         """Return a URL that downloads this file for 60 s without a session token."""
         upload = self.get_object()
         refuse_blocked_download(upload=upload)
@@ -213,7 +214,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         link = links.sign_link(upload=upload)
         url = request.build_absolute_uri(f"{path}?{urlencode({links.PARAMETER: link})}")
         values = {"url": url, "expires_at": timezone.now() + links.LIFETIME}
-        return Response(serialize(LinkSerializer, values))
+        return Answer(serialize(LinkSerializer, values))
 
 
 @extend_schema_view(list=extend_schema(summary="List a session's files"))
