@@ -112,6 +112,13 @@ class SharedCache(BaseCache):
             return False
 
 
+class MemoryCounters(LocMemCache):
+    """The counters of django-ratelimit in the memory of this process."""
+
+    def validate_key(self, key: str) -> None:
+        """Accept it: django-ratelimit's keys are hashes. Django would look at each character."""
+
+
 class SharedCounters(SharedCache):
     """The counters of django-ratelimit, with one exchange with Redis for each request.
 

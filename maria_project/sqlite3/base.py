@@ -4,6 +4,7 @@ Django rewrites the placeholders of a statement each time it runs, and takes a d
 for each time that is written or read.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -51,6 +52,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """A connection to SQLite."""
 
     ops_class = UtcOperations
+    # Only a key of this type is the row's own number. With `bigint`, as Django has it, SQLite keeps
+    # a second tree for the key of each table whose key refers to another table.
+    data_types = {**base.DatabaseWrapper.data_types, "BigIntegerField": "integer"}
 
     def create_cursor(self, name: str | None = None) -> Cursor:
         cursor: Cursor = self.connection.cursor(factory=Cursor)
@@ -60,5 +64,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
         # Django makes a cursor for it, with twenty calls.
         mode: str | None = vars(self)["transaction_mode"]
         begin = f"BEGIN {mode}" if mode else "BEGIN"
-        with debug_transaction(self, begin), self.wrap_database_errors:
+        with self._shown(begin), self.wrap_database_errors:
             self.connection.execute(begin)
+
+    def _commit(self) -> None:
+        if self.connection is not None:
+            with self._shown("COMMIT"), self.wrap_database_errors:
+                self.connection.commit()
+
+    def _shown(self, statement: str) -> AbstractContextManager[Any]:
+        """Return the context that writes a statement to the list of queries, if there is one."""
+        return debug_transaction(self, statement) if self.queries_logged else nullcontext()

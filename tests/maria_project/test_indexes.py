@@ -98,6 +98,18 @@ def test_each_index_is_read_by_a_query() -> None:
     assert unread == {}
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite has numbers of rows")
+def test_a_key_that_refers_to_an_event_is_the_number_of_its_row() -> None:
+    of_events = ("audit_app_auditpersonal", "audit_app_feedentry")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM sqlite_master WHERE name LIKE 'sqlite_autoindex_audit%'")
+        trees = [
+            name for (name,) in cursor.fetchall() if name.rpartition("_")[0].endswith(of_events)
+        ]
+
+    assert len(trees) == 1, trees  # the position in the feed
+
+
 def orphans(count: int) -> None:
     """Fill the trash: of few rows PostgreSQL reads any index."""
     TRASH.bulk_create(
