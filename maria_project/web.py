@@ -22,6 +22,7 @@ from django.conf import settings
 
 from maria_project.listening import open_sockets
 from maria_project.postgresql import use_pool
+from maria_project.server.processor import PROCESSOR, Claims
 from maria_project.version import VERSION
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str]) -> None:
     if command.successor:
         _refuse_to_wait_for_migrations()
     sockets = [socket.socket(fileno=number) for number in command.sockets]
+    if command.counts:
+        PROCESSOR.claims = Claims(command.counts.with_name("processors"))
     _serve(sockets or open_sockets(command.host, command.port), command.supervisor)
 
 
@@ -63,7 +66,6 @@ def _refuse_to_wait_for_migrations() -> None:
 
 def _serve(sockets: list[socket.socket], supervisor: int | None) -> None:
     from maria_project.server.loop import WebServer  # needs Django to be set up
-    from maria_project.server.processor import PROCESSOR
     from maria_project.wsgi import application
 
     files = _allow_open_files(FILES_OF_A_CONNECTION * CONNECTIONS + OTHER_FILES)

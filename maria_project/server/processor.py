@@ -4,11 +4,13 @@ One thread at a time has the interpreter. Each read and each write hands it to a
 thread; if that one has to be woken on another processor, this takes longer than the work.
 """
 
+import fcntl
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 # After so long the system may choose another processor, if others need this one.
 STAY_SECONDS = 5
@@ -20,13 +22,56 @@ _THREADS = Path("/proc/self/task")
 _PROCESSOR_FIELD = 36
 
 
+class Claims:
+    """The processors on which the web processes of a host stay, as locks on the bytes of a file.
+
+    They end with their process.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file: IO[bytes] = file.open("wb")
+        self._own: int | None = None
+
+    def others(self, processors: set[int]) -> set[int]:
+        """Give up the own claim; return the processors that others have claimed."""
+        if self._own is not None:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, self._own)
+            self._own = None
+        return {number for number in processors if not self._is_free(number)}
+
+    def claim(self, processor: int, among: set[int]) -> int:
+        """Claim a processor, or another one that is free, and return it; without a claim if none is."""
+        for number in (processor, *sorted(among - {processor})):
+            if self._lock(number):
+                self._own = number
+                return number
+        return processor
+
+    def _is_free(self, number: int) -> bool:
+        if not self._lock(number):
+            return False
+        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, number)
+        return True
+
+    def _lock(self, number: int) -> bool:
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
+        except OSError:
+            return False
+        return True
+
+
 class OneProcessor:
-    """The processor of this process. Without Linux, or with one processor only, it does nothing."""
+    """The processor of this process. Without Linux, or with one processor only, it does nothing.
+
+    With `claims`, several processes stay on different processors, as far as there are enough.
+    """
 
     def __init__(self) -> None:
         self._allowed = self._home = _allowed()
         self._is_free = True
         self._until = time.monotonic()
+        self.claims: Claims | None = None
 
     def review(self) -> None:
         """Stay, or choose anew. The main thread calls it at each turn of its loop."""
@@ -34,14 +79,21 @@ class OneProcessor:
         if len(self._allowed) < 2 or now < self._until:
             return
         self._is_free = not self._is_free
-        self._home = self._allowed if self._is_free else {_processor()}
+        self._home = self._choices() if self._is_free else {self._choice()}
         _move_threads(self._home)
         self._until = now + (CHOOSE_SECONDS if self._is_free else STAY_SECONDS)
+
+    def _choices(self) -> set[int]:
+        taken = self.claims.others(self._allowed) if self.claims else set()
+        return self._allowed - taken or self._allowed
+
+    def _choice(self) -> int:
+        return self.claims.claim(_processor(), self._allowed) if self.claims else _processor()
 
     @contextmanager
     def left(self) -> Iterator[None]:
         """Let the calling thread use all processors, for work that is mostly done without the interpreter."""
-        if self._home == self._allowed:
+        if self._is_free:
             yield
             return
         with suppress(OSError):
