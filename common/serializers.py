@@ -28,8 +28,8 @@ def _serializer(serializer_class: type[serializers.Serializer[Any]]) -> Any:
 
 
 def _shorten(field: Any, *, is_column: bool) -> None:
-    """Take calls out of a field that find nothing here."""
-    # The JSON parser has refused surrogates. DRF looks at each character once more.
+    """Spare a cached serializer's field the calls that always have the same result."""
+    # See `validated`. DRF looks at each character once more.
     field.validators = [
         validator
         for validator in field.validators
@@ -76,7 +76,10 @@ def serialize(serializer_class: type[serializers.Serializer[Any]], instance: Any
 
 
 def validated(serializer_class: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
-    """Return the values of `data` that a serializer class accepts; raises ValidationError."""
+    """Return the values of `data` that a serializer class accepts; raises ValidationError.
+
+    `data` comes from the JSON parser, which has refused surrogates.
+    """
     try:
         values: dict[str, Any] = _serializer(serializer_class).run_validation(data)
     except serializers.ValidationError:

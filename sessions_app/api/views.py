@@ -68,6 +68,7 @@ class GuardedViewSet(viewsets.GenericViewSet[Any]):
         super().initial(request, *args, **kwargs)
 
     def perform_authentication(self, request: Request) -> None:
+        # Without a class there is nobody to find. DRF would make an anonymous user.
         if self.authentication_classes:
             super().perform_authentication(request)
 

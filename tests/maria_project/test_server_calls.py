@@ -16,7 +16,7 @@ from waitress.task import WSGITask
 from maria_project.server.channel import Task
 from tests.faults.tiny_server import tiny_server
 
-# Of one request with a JSON body, from the socket to the socket, as it was last measured.
+# Of one request with a JSON body, from its first byte to that of the answer, as last measured.
 CALLS = 499
 # How often the loop looks at the connection depends a little on the machine.
 OF_THE_LOOP = 10
@@ -39,7 +39,7 @@ HEADERS = [
 
 
 class Calls:
-    """Counts the calls of all threads, except those of the application."""
+    """Counts the calls of each thread. The application of this test has a few of them."""
 
     def __init__(self) -> None:
         self.of: Counter[int] = Counter()
