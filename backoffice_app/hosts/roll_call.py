@@ -9,12 +9,12 @@ import threading
 from collections.abc import Callable
 
 from django.db import DatabaseError, InterfaceError, connection, transaction
-from django.db.migrations.loader import MigrationLoader
 from django.db.models.functions import Now
 
 from backoffice_app.hosts import alerts, fingerprints
 from backoffice_app.hosts.differences import REPORTED_WITHIN, Difference, differences, reports
 from backoffice_app.models import ProcessKind, ProcessReport
+from common import migration_names
 from common.clock import DATABASE_CLOCK
 
 INTERVAL_SECONDS = 30
@@ -30,7 +30,7 @@ class RollCall:
             host=host or socket.gethostname(),
             kind=kind,
             version=version,
-            migrations=_newest_migrations(),
+            migrations=migration_names.newest(),
             keys=fingerprints.of_keys(),
             settings=fingerprints.of_settings(with_web=kind == ProcessKind.WEB),
         )
@@ -89,8 +89,3 @@ def _try(step: Callable[[], object]) -> None:
         logger.exception("The comparison of processes failed.")
     finally:
         connection.close()
-
-
-def _newest_migrations() -> dict[str, str]:
-    graph = MigrationLoader(None, ignore_no_migrations=True).graph
-    return dict(sorted(graph.leaf_nodes()))
