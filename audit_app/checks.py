@@ -8,6 +8,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
 from audit_app import triggers
+from common.checks import SETTINGS
 
 
 @register(Tags.database)
@@ -24,7 +25,7 @@ def check_triggers(databases: Sequence[str] | None = None, **_: Any) -> list[Che
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_seal(**_: Any) -> list[CheckMessage]:
     if not settings.PRODUCTION or settings.AUDIT_SEAL_PUBLIC_KEYS_FILE.exists():
         return []

@@ -12,7 +12,8 @@ from django.core.validators import validate_email
 from django.db import connections
 
 from backoffice_app.accounts.second_factor import OPTIONAL, REQUIRED
-from maria_project.database_move import progress
+from common.checks import SETTINGS
+from maria_project import database_move
 from maria_project.private_files import wide
 from maria_project.settings.environment import LOOPBACK_HOSTS, RENAMED_SETTINGS
 from sessions_app.checks import network_error
@@ -20,7 +21,7 @@ from sessions_app.checks import network_error
 MINUTE = timedelta(minutes=1)
 
 
-@register()
+@register(SETTINGS)
 def check_public_url(**_: Any) -> list[CheckMessage]:
     """The `__Host-` cookie needs HTTPS."""
     if not settings.PRODUCTION or urlsplit(settings.PUBLIC_URL).scheme == "https":
@@ -34,7 +35,7 @@ def check_public_url(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_debug(**_: Any) -> list[CheckMessage]:
     """Debug pages show settings and source code to everyone."""
     if not (settings.PRODUCTION and settings.DEBUG):
@@ -48,7 +49,7 @@ def check_debug(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_origins(**_: Any) -> list[CheckMessage]:
     """Origins are compared exactly, so a path or a wildcard never matches."""
     wrong = [origin for origin in settings.ALLOWED_ORIGINS if not _is_origin(origin)]
@@ -62,7 +63,7 @@ def check_origins(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_proxies(**_: Any) -> list[CheckMessage]:
     """Behind a proxy that is not counted, all visitors share one rate limit."""
     if settings.TRUSTED_PROXIES < 0:
@@ -85,7 +86,7 @@ def check_proxies(**_: Any) -> list[CheckMessage]:
     return []
 
 
-@register()
+@register(SETTINGS)
 def check_secret_key(**_: Any) -> list[CheckMessage]:
     """A short key can be guessed."""
     keys = {
@@ -105,7 +106,7 @@ def check_secret_key(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_mail(**_: Any) -> list[CheckMessage]:
     """Without a mail server, codes for visitors are printed to the terminal."""
     if not settings.PRODUCTION or not settings.EMAIL_BACKEND.endswith("console.EmailBackend"):
@@ -119,7 +120,7 @@ def check_mail(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_alert_emails(**_: Any) -> list[CheckMessage]:
     """Warn if ALERT_EMAILS is empty: cleanup alerts would go nowhere."""
     if settings.PRODUCTION and not settings.ALERT_EMAILS:
@@ -141,7 +142,7 @@ def check_alert_emails(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_old_names(**_: Any) -> list[CheckMessage]:
     """Warn about settings that are set under an old name, which the next version does not read."""
     return [
@@ -154,7 +155,7 @@ def check_old_names(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_metrics_networks(**_: Any) -> list[CheckMessage]:
     """Each item must be a network; otherwise every scrape would fail."""
     return [
@@ -168,7 +169,7 @@ def check_metrics_networks(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_second_factor(**_: Any) -> list[CheckMessage]:
     """An unknown value would disable the second factor."""
     if settings.STAFF_SECOND_FACTOR in (OPTIONAL, REQUIRED):
@@ -182,7 +183,7 @@ def check_second_factor(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_staff_limits(**_: Any) -> list[CheckMessage]:
     """Activity is recorded once a minute, so a shorter limit has no effect."""
     if MINUTE <= settings.STAFF_IDLE_LIMIT <= settings.STAFF_SESSION_LIMIT:
@@ -196,7 +197,7 @@ def check_staff_limits(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_web_processes(**_: Any) -> list[CheckMessage]:
     """Without a shared cache, each process would allow the full limits."""
     if settings.WEB_PROCESSES == 1 or (settings.WEB_PROCESSES > 1 and settings.CACHE_URL):
@@ -221,11 +222,11 @@ def check_database_move(databases: Sequence[str] | None = None, **_: Any) -> lis
             id="maria_project.E011",
         )
         for alias in databases or []
-        if progress.TABLE in connections[alias].introspection.table_names()
+        if database_move.TABLE in connections[alias].introspection.table_names()
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_file_rights(**_: Any) -> list[CheckMessage]:
     """The start corrects rights only where this account owns the file."""
     path = next(wide(), None)
@@ -250,7 +251,7 @@ def _is_email(text: str) -> bool:
     return True
 
 
-@register()
+@register(SETTINGS)
 def check_endpoints(**_: Any) -> list[CheckMessage]:
     """Without TLS, anyone on the network path to the store can read every file."""
     options = settings.STORAGES["uploads"].get("OPTIONS", {})

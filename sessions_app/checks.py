@@ -6,11 +6,12 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from common.checks import SETTINGS
 from common.context import parse_network
 from sessions_app.limits import parse_rate
 
 
-@register()
+@register(SETTINGS)
 def check_lifetimes(**_: Any) -> list[CheckMessage]:
     if (
         settings.SESSION_UNUSED_LIMIT
@@ -31,7 +32,7 @@ def check_lifetimes(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_rates(**_: Any) -> list[CheckMessage]:
     return [
         Error(f"{error}.", hint=f"Correct RATE_LIMIT_{name.upper()}.", id="sessions_app.E002")
@@ -41,7 +42,7 @@ def check_rates(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_purposes(**_: Any) -> list[CheckMessage]:
     return [
         Error(
@@ -54,7 +55,7 @@ def check_purposes(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_trusted_networks(**_: Any) -> list[CheckMessage]:
     return [
         Error(
@@ -67,7 +68,7 @@ def check_trusted_networks(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_trusted_factor(**_: Any) -> list[CheckMessage]:
     if settings.RATE_LIMIT_TRUSTED_FACTOR >= 1:
         return []

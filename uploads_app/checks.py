@@ -6,13 +6,14 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from common.checks import SETTINGS
 from uploads_app.api.parsers import FRAMING_BYTES
 from uploads_app.inspection.file_types import KNOWN_TYPES
 from uploads_app.storage.base import object_store
 from uploads_app.storage.spool import SHARES
 
 
-@register()
+@register(SETTINGS)
 def check_types(**_: Any) -> list[CheckMessage]:
     """Only types with a signature that the product can check may be allowed."""
     unknown = sorted(set(settings.UPLOAD_TYPES) - KNOWN_TYPES.keys())
@@ -29,7 +30,7 @@ def check_types(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_limits(**_: Any) -> list[CheckMessage]:
     # Each web process has its part of the spool, and each client a share of that.
     spool = settings.WEB_PROCESSES * SHARES * (settings.UPLOAD_MAX_BYTES + FRAMING_BYTES)
@@ -48,7 +49,7 @@ def check_limits(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_holding(**_: Any) -> list[CheckMessage]:
     """Refuse an unknown value, and warn if files of some types could never be downloaded."""
     if settings.HOLD_DOWNLOADS not in ("never", "until_inspected", "unless_clean"):
@@ -71,7 +72,7 @@ def check_holding(**_: Any) -> list[CheckMessage]:
     return []
 
 
-@register()
+@register(SETTINGS)
 def check_ages(**_: Any) -> list[CheckMessage]:
     """The grace period must outlast a lease, or the cleanup would remove uploads in progress."""
     if timedelta(0) < settings.UPLOAD_LEASE <= settings.CLEANUP_GRACE and (
@@ -87,7 +88,7 @@ def check_ages(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_retentions(**_: Any) -> list[CheckMessage]:
     """A retention of seconds deletes visitors' files, and is a mistake of units."""
     names = ("UPLOAD_RETENTION", "COMPLETED_RETENTION", "TRASH_RETENTION")
@@ -103,7 +104,7 @@ def check_retentions(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_stores(**_: Any) -> list[CheckMessage]:
     current = settings.STORAGES.get("uploads_current")
     if current is None or current != settings.STORAGES["uploads_previous"]:
@@ -117,7 +118,7 @@ def check_stores(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_direct_uploads(**_: Any) -> list[CheckMessage]:
     if not settings.DIRECT_UPLOADS or object_store().offers_forms:
         return []
@@ -130,7 +131,7 @@ def check_direct_uploads(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_downloads(**_: Any) -> list[CheckMessage]:
     store = object_store()
     supported = {"stream": True, "redirect": store.offers_forms, "accel": store.offers_files}

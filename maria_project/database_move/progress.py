@@ -8,9 +8,8 @@ from typing import Any
 
 from django.db import connection
 
+from maria_project.database_move import TABLE
 from maria_project.database_move.target import Definition, execute
-
-TABLE = "maria_database_move"
 
 
 class StepKind(StrEnum):

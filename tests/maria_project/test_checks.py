@@ -23,7 +23,8 @@ import audit_app.checks
 import maria_project.checks
 import sessions_app.checks
 import uploads_app.checks
-from maria_project.database_move import progress
+from common.checks import SETTINGS
+from maria_project import database_move
 from maria_project.settings.environment import SettingsEnv, read_old_names
 from maria_project.settings.storage_url import moving, storage
 from tests.cases import cases
@@ -167,8 +168,8 @@ SILENT: list[dict[str, Any]] = [
 
 
 def said() -> list[Any]:
-    """Return the messages of our own checks."""
-    return [message for message in run_checks() if (message.id or "").startswith(OURS)]
+    """Return the messages of the checks of settings."""
+    return run_checks(tags=[SETTINGS])
 
 
 def apply(settings: Any, values: dict[str, Any]) -> None:
@@ -206,7 +207,7 @@ def test_missing_triggers_are_reported(db: None) -> None:
 
 def test_an_unfinished_move_of_the_database_is_reported(db: None) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE TABLE {progress.TABLE} (id integer)")
+        cursor.execute(f"CREATE TABLE {database_move.TABLE} (id integer)")
     (message,) = run_checks(databases=["default"])
     assert message.id == "maria_project.E011"
     assert "move_database" in (message.hint or "")
@@ -234,6 +235,14 @@ def manage(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
         )
 
     return run
+
+
+def test_a_worker_refuses_wrong_settings(
+    manage: Callable[..., "subprocess.CompletedProcess[str]"],
+) -> None:
+    refused = manage("qcluster", "--run-once", ALLOWED_ORIGINS="*")
+    assert refused.returncode == 1
+    assert "(maria_project.E003)" in refused.stderr
 
 
 REAL_HOST = {
