@@ -4,7 +4,6 @@ PostgreSQL names it by SQLSTATE (https://www.postgresql.org/docs/current/errcode
 SQLite by a result code (https://www.sqlite.org/rescode.html).
 """
 
-import sqlite3
 from enum import StrEnum
 
 from django.db import DatabaseError, InterfaceError, OperationalError
@@ -33,7 +32,7 @@ def failure_of(error: BaseException) -> DatabaseFailure | None:
     if not isinstance(error, DatabaseError | InterfaceError):
         return None
     cause = error.__cause__
-    if isinstance(cause, sqlite3.Error):
+    if type(cause).__module__ == "sqlite3":
         return _on_sqlite(cause)
     state = getattr(cause, "sqlstate", None)
     if state is None:  # an error of the client library
@@ -55,7 +54,9 @@ def describe(error: DatabaseError | InterfaceError) -> str:
     return f"{failure_of(error) or 'The database refused a statement'}: {first_line}."
 
 
-def _on_sqlite(error: sqlite3.Error) -> DatabaseFailure | None:
+def _on_sqlite(error: BaseException | None) -> DatabaseFailure | None:
+    import sqlite3  # here, because no process of PostgreSQL needs it
+
     if not isinstance(error, sqlite3.OperationalError | sqlite3.InterfaceError):
         return None
     if str(error).startswith("no such ") or " has no column named " in str(error):

@@ -59,13 +59,12 @@ class PromptConnection(psycopg.Connection[Any]):
 
 
 def use_pool(database: dict[str, Any]) -> None:
-    """Give a web process a connection pool and deadlines, if its database is PostgreSQL.
+    """Give a web process a pool of connections, and deadlines.
 
     The worker has none: django-q2 forks its processes, and a pool does not survive a fork.
     """
-    if "postgresql" in database["ENGINE"]:
-        database["CONN_MAX_AGE"] = 0  # the pool keeps the connections
-        database["OPTIONS"] = _web_options(database.get("OPTIONS", {}))
+    database["CONN_MAX_AGE"] = 0  # the pool keeps the connections
+    database["OPTIONS"] = _web_options(database.get("OPTIONS", {}))
 
 
 def _web_options(options: dict[str, Any]) -> dict[str, Any]:

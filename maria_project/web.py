@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from maria_project.listening import open_sockets
-from maria_project.postgresql import use_pool
 from maria_project.server.processor import PROCESSOR, Claims
 from maria_project.version import VERSION
 
@@ -42,13 +41,21 @@ def main(arguments: Sequence[str]) -> None:
     command = _parser().parse_args(arguments)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maria_project.settings")
     _count_in_files(command.counts)
-    use_pool(settings.DATABASES["default"])
+    _use_pool(settings.DATABASES["default"])
     if command.successor:
         _refuse_to_wait_for_migrations()
     sockets = [socket.socket(fileno=number) for number in command.sockets]
     if command.counts:
         PROCESSOR.claims = Claims(command.counts.with_name("processors"))
     _serve(sockets or open_sockets(command.host, command.port), command.supervisor)
+
+
+def _use_pool(database: dict[str, Any]) -> None:
+    """Give this process a pool of connections, and deadlines, if its database is PostgreSQL."""
+    if "postgresql" in database["ENGINE"]:
+        from maria_project.postgresql import use_pool  # loads the driver
+
+        use_pool(database)
 
 
 def _refuse_to_wait_for_migrations() -> None:

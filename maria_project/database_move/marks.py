@@ -3,12 +3,14 @@
 The mark is in the header of the file, so a copy has it too, and no table changes.
 """
 
-import sqlite3
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
+
+if TYPE_CHECKING:  # most processes of PostgreSQL never open a SQLite file
+    import sqlite3
 
 MOVE_AGAIN = "manage.py move_database"
 CANCEL = "manage.py move_database --cancel"
@@ -34,7 +36,7 @@ def read(cursor: Any) -> Mark:
     return Mark(value) if value in iter(Mark) else Mark.NONE
 
 
-def write(database: sqlite3.Connection, mark: Mark) -> None:
+def write(database: "sqlite3.Connection", mark: Mark) -> None:
     database.execute(f"PRAGMA user_version = {mark:d}")
 
 

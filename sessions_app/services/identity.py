@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from smtplib import SMTPException
 from typing import Any
 
 from django.core.mail import send_mail
@@ -97,7 +96,7 @@ def send_code(*, session: UserSession) -> EmailCode:
         )
     try:
         _mail(session.email, code)
-    except (OSError, SMTPException) as error:
+    except OSError as error:  # includes the errors of smtplib
         # Log only the class, and raise `from None`: the server's message repeats the address.
         logger.warning("the mail server did not take a code: %s", type(error).__name__)
         waiting.delete()
