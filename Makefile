@@ -3,7 +3,7 @@ LOCK = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3
 	--no-header --no-emit-index-url --no-emit-find-links
 BETTER_AUTH = benchmarks/better_auth/node_modules
 
-.PHONY: help run test check soak guards cluster cluster-faults front screenshots pictures component-pictures example-pictures admin-pictures bench bench-packages bench-admin bench-cleanup bench-inspection bench-move bench-seal bench-slow clicks corpus deploy-tools lock schema permissions sizes format clean
+.PHONY: help run test check soak guards cluster cluster-faults front screenshots pictures component-pictures example-pictures admin-pictures bench bench-packages bench-admin bench-cleanup bench-idle bench-inspection bench-move bench-seal bench-slow clicks corpus deploy-tools lock schema permissions sizes format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -78,6 +78,9 @@ bench-seal: ## Seal and verify an audit log of a million rows (10 minutes on an 
 
 bench-inspection: bench-packages ## Inspect files with four workers and with one, each with a quarter of a processor (5 minutes, as root)
 	.venv/bin/python -m benchmarks.inspection
+
+bench-idle: ## Compare the memory of idle processes with an earlier commit (BASE=…; 4 minutes)
+	.venv/bin/python -m benchmarks.idle $(if $(BASE),--base $(BASE))
 
 bench-slow: ## Measure the web server beside clients that send slowly or never read (2 minutes)
 	.venv/bin/python -m benchmarks.slow

@@ -7,19 +7,15 @@ all of them. A ratio compares the product's turn with the other's turn of the sa
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 
 from benchmarks import programs, report
 from benchmarks.base import Checkout, checkout
 from benchmarks.cases import CASES
 from benchmarks.comparison import Effort, compare
-from benchmarks.deployment import postgres_and_redis, sqlite
+from benchmarks.deployment import DEPLOYMENTS
 
-_DATABASES: dict[str, tuple[str, Callable[[], AbstractContextManager[dict[str, str]]]]] = {
-    "sqlite": ("SQLite", sqlite),
-    "postgresql": ("PostgreSQL with Redis", postgres_and_redis),
-}
 _TABLES = {
     "requests per second": report.rates,
     "processor time per request, ms": report.processor_times,
@@ -32,8 +28,8 @@ def main(arguments: Sequence[str]) -> int:
     effort = Effort(options.connections, options.rounds, options.seconds, options.requests)
     cases = [case for case in CASES if options.case in (None, case.name)]
     with checkout(options.base) if options.base else nullcontext() as base:
-        for name in options.database or _DATABASES:
-            title, deployment = _DATABASES[name]
+        for name in options.database or DEPLOYMENTS:
+            title, deployment = DEPLOYMENTS[name]
             with deployment() as env:
                 plan = programs.record(env)
                 compared = compare(title, [*_programs(env, plan, base)], cases, plan.body, effort)
@@ -60,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     add = parser.add_argument
     add("--base", metavar="COMMIT", help="compare with this commit, too")
-    add("--database", action="append", choices=_DATABASES, help="measure only on this database")
+    add("--database", action="append", choices=DEPLOYMENTS, help="measure only on this database")
     add("--case", choices=[case.name for case in CASES], help="measure only this request")
     add("--markdown", action="store_true", help="print the tables of docs/benchmarks.md")
     # The number of threads of the server.

@@ -38,6 +38,11 @@ def _python(folder: Path, venv: Path) -> str:
     """Return our own Python if it has the packages of the commit, or install them into `venv`."""
     if (folder / _REQUIREMENTS).read_bytes() == (ROOT / _REQUIREMENTS).read_bytes():
         return sys.executable
+    return installed(folder, venv)
+
+
+def installed(folder: Path, venv: Path) -> str:
+    """Install the packages that a folder requires, and no others, into `venv`; return its Python."""
     _run(sys.executable, "-m", "venv", str(venv))
     python = str(venv / "bin" / "python")
     _run(

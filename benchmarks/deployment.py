@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ class BenchmarkServer:
 
     @property
     def mebibytes(self) -> int:
-        """Resident memory of its processes in MiB; 0 if the system does not report it."""
+        """Memory of its processes in MiB; 0 if the system does not report it."""
         return resources.mebibytes(self.process.pid)
 
     @property
@@ -61,6 +61,13 @@ def postgres_and_redis() -> Iterator[dict[str, str]]:
             "DATABASE_URL": database.url,
             "CACHE_URL": f"{cache.url}/0",
         }
+
+
+# By name: a title and the environment.
+DEPLOYMENTS: dict[str, tuple[str, Callable[[], AbstractContextManager[dict[str, str]]]]] = {
+    "sqlite": ("SQLite", sqlite),
+    "postgresql": ("PostgreSQL with Redis", postgres_and_redis),
+}
 
 
 def beside(env: Mapping[str, str], name: str, number: int) -> dict[str, str]:

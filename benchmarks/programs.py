@@ -75,8 +75,8 @@ def earlier(env: Mapping[str, str], plan: Plan, base: Checkout) -> Program:
     # Until WEB_PROCESSES, a web process had a pool of connections only if it was set.
     pool = {"DATABASE_POOL": "true"} if "DATABASE_URL" in env else {}
     own = {**beside(env, "base", 1), **pool, "PYTHONPATH": str(base.folder)}
-    _manage(base, own, "migrate", "-v0")
-    key = _manage(base, own, "create_service_key", "benchmark", "--scope", "sessions").strip()
+    manage(base, own, "migrate", "-v0")
+    key = manage(base, own, "create_service_key", "benchmark", "--scope", "sessions").strip()
     serve = partial(running, [base.python, *PRODUCT], own, base.folder)
     return Program(base.commit, serve, has_same_fields, _visit(plan, key))
 
@@ -101,7 +101,7 @@ def record(env: Mapping[str, str]) -> Plan:
     return Plan(env)
 
 
-def _manage(base: Checkout, env: Mapping[str, str], *arguments: str) -> str:
+def manage(base: Checkout, env: Mapping[str, str], *arguments: str) -> str:
     """Run `manage.py` of a commit and return its output. Raises RuntimeError with its errors."""
     done = subprocess.run(  # noqa: S603  (our own command line)
         [base.python, "manage.py", *arguments],

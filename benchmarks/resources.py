@@ -15,7 +15,10 @@ def processor_seconds(pid: int) -> float:
 
 
 def mebibytes(pid: int) -> int:
-    """Return the resident memory of a process and its descendants in MiB; 0 if it is not known."""
+    """Return the memory of a process and its descendants in MiB; 0 if it is not known.
+
+    Of a page that several processes share, each has its part.
+    """
     return round(sum(map(_kibibytes, _tree(pid))) / 1024)
 
 
@@ -37,6 +40,6 @@ def _ticks(pid: int) -> int:
 
 def _kibibytes(pid: int) -> int:
     with suppress(OSError):
-        lines = (_PROC / str(pid) / "status").read_text().splitlines()
-        return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), 0)
+        lines = (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+        return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
     return 0

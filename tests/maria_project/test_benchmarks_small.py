@@ -24,6 +24,7 @@ from benchmarks import (
     cleanup,
     cleanup_steps,
     comparison,
+    idle,
     load,
     processes,
     programs,
@@ -32,7 +33,7 @@ from benchmarks import (
     resources,
     slow,
 )
-from benchmarks.base import checkout
+from benchmarks.base import Checkout, checkout
 from benchmarks.cases import CASES, head
 from benchmarks.deployment import PRODUCT, ROOT, _environment
 from benchmarks.load import Answer
@@ -165,6 +166,14 @@ def test_several_processes_are_compared_with_one() -> None:
     one = processes.ProcessesRow("current", 1, [2.0, 4.0, 3.0], [100.0])
     two = processes.ProcessesRow("current", 2, [3.3, 3.3, 9.0], [150.0])
     assert two.cells(one) == ["current", "2", "3.30", "1.10", "150"]
+
+
+@pytest.mark.slow
+def test_idle_processes_are_measured(tmp_path: Path) -> None:
+    ours = Checkout("ours", ROOT, sys.executable)
+    ((before, after, worker),) = idle.measure([ours], _environment(tmp_path), seconds=1)
+    assert 0 < before < after
+    assert worker > 0
 
 
 @pytest.mark.both

@@ -1,0 +1,103 @@
+"""`python -m benchmarks.idle`: memory of a web process and of a worker that have nothing to do.
+
+Each program has a Python with the packages of its requirements.txt and no others: some
+packages import others that only developers have.
+"""
+
+import argparse
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from benchmarks import report, resources
+from benchmarks.base import Checkout, checkout, installed
+from benchmarks.deployment import DEPLOYMENTS, PRODUCT, ROOT, BenchmarkServer, beside, running
+from benchmarks.load import ask
+from benchmarks.programs import manage
+
+_LINES = "HTTP/1.1\r\nHost: localhost\r\n"
+_CREATE = f"POST /api/v1/sessions/ {_LINES}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
+REQUESTS = (f"GET /admin/login/ {_LINES}\r\n", _CREATE, _CREATE)
+PROCESSES = (
+    "web process, before a request",
+    f"web process, after {len(REQUESTS)} requests",
+    "worker with its processes",
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _parser().parse_args(arguments)
+    with ExitStack() as stack:
+        venv = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="maria-bench-")))
+        programs = [Checkout("ours", ROOT, installed(ROOT, venv))]
+        if options.base:
+            programs.append(stack.enter_context(checkout(options.base)))
+        rows = [["MiB", "", *(program.commit for program in programs)]]
+        for title, deployment in DEPLOYMENTS.values():
+            with deployment() as env:
+                columns = measure(programs, env, options.seconds)
+            rows += [
+                [title, name, *map(str, values)]
+                for name, *values in zip(PROCESSES, *columns, strict=True)
+            ]
+    print((report.markdown if options.markdown else report.plain)(rows))
+    return 0
+
+
+def measure(
+    programs: Sequence[Checkout], env: Mapping[str, str], seconds: float
+) -> list[list[int]]:
+    """Return a column for each program: the MiB of PROCESSES. All run at the same time."""
+    with ExitStack() as stack:
+        started = [
+            stack.enter_context(_started(program, beside(env, f"idle_{number}", number)))
+            for number, program in enumerate(programs, 1)
+        ]
+        time.sleep(seconds)
+        return [_column(web, worker) for web, worker in started]
+
+
+def _column(web: BenchmarkServer, worker: int) -> list[int]:
+    before = web.mebibytes
+    for request in REQUESTS:
+        with socket.create_connection(("127.0.0.1", web.port), timeout=60) as visitor:
+            ask(visitor, request.encode())
+    return [before, web.mebibytes, resources.mebibytes(worker)]
+
+
+@contextmanager
+def _started(program: Checkout, env: Mapping[str, str]) -> Iterator[tuple[BenchmarkServer, int]]:
+    """Run a web process and a worker; yield the server and the worker's process number."""
+    # Until WEB_PROCESSES, a web process had a pool of connections only if it was set.
+    own = {**env, "PYTHONPATH": str(program.folder), "DATABASE_POOL": "true"}
+    manage(program, own, "migrate", "-v0")
+    worker = subprocess.Popen(  # noqa: S603  (our own command line)
+        [program.python, "manage.py", "qcluster"],
+        cwd=program.folder, env={**own, "DATABASE_POOL": "false"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        with running([program.python, *PRODUCT], own, program.folder) as web:
+            yield web, worker.pid
+    finally:
+        worker.terminate()
+        worker.wait(60)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.idle")
+    add = parser.add_argument
+    add("--base", metavar="COMMIT", help="compare with this commit, too")
+    add("--markdown", action="store_true", help="print the table of docs/benchmarks.md")
+    # The tasks that run once a minute have run.
+    add("--seconds", type=float, default=90, help="wait so long (default: %(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
