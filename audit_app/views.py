@@ -5,7 +5,6 @@ from typing import Any
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 from django_filters.rest_framework import DjangoFilterBackend
-from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import viewsets
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import BasePermission
@@ -15,6 +14,7 @@ from audit_app.filters import AuditLogFilter
 from audit_app.models import AuditLog
 from audit_app.seal import keys
 from audit_app.serializers import AuditLogSerializer
+from common.documented import LateSchema, documented, inherited
 from common.pagination import StrictCursorPagination
 from common.text import ROW_ID
 
@@ -41,15 +41,13 @@ class AuditLogPagination(StrictCursorPagination):
     max_page_size = 1000
 
 
-@extend_schema_view(
-    list=extend_schema(summary="List audit events"),
-    retrieve=extend_schema(summary="Get an audit event"),
-)
-@extend_schema(tags=["audit"])
+@inherited(list="List audit events", retrieve="Get an audit event")
+@documented(tags=["audit"])
 class AuditLogViewSet(viewsets.ReadOnlyModelViewSet[AuditLog]):
     """Audit events, for staff with permission, newest first in cursor pages."""
 
     http_method_names = ["get", "head"]
+    schema = LateSchema()
     queryset = AuditLog.objects.all()
     serializer_class = AuditLogSerializer
     authentication_classes = [StaffAuthentication]

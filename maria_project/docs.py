@@ -7,11 +7,12 @@ from typing import Any
 from csp.decorators import csp_update
 from django.http import HttpResponse
 from django.utils.decorators import method_decorator
-from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.renderers import BaseRenderer, TemplateHTMLRenderer
 from rest_framework.request import Request
+
+from maria_project.schema import DescribedGenerator
 
 
 class SchemaView(SpectacularAPIView):
@@ -31,7 +32,7 @@ class SchemaView(SpectacularAPIView):
 
 @cache
 def _rendered(renderer: Callable[[], BaseRenderer]) -> str | bytes:
-    generator: Any = SchemaGenerator
+    generator: Any = DescribedGenerator
     schema = generator().get_schema(request=None, public=True)
     return renderer().render(schema, renderer_context={})
 

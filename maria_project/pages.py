@@ -1,11 +1,13 @@
-"""The pages `/` and `/about/`."""
+"""The pages `/` and `/about/`, and the way to those about the API."""
 
 from pathlib import Path
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from uploads_app.services import direct
@@ -32,3 +34,20 @@ def about(request: HttpRequest) -> HttpResponse:
     """Return a page with links to the admin, the API documentation and the health check."""
     is_built = finders.find(DEMO_PAGE) is not None
     return render(request, "about.html", {"demo_page": settings.DEMO_PAGE, "is_built": is_built})
+
+
+# `docs` imports all that writes the schema: 3 MiB in each process that was asked for it.
+@csrf_exempt
+def schema(request: HttpRequest) -> HttpResponseBase:
+    """Return the OpenAPI schema."""
+    from maria_project.docs import SchemaView
+
+    return SchemaView.as_view()(request)
+
+
+@csrf_exempt
+def api_docs(request: HttpRequest) -> HttpResponseBase:
+    """Return the page that shows the schema."""
+    from maria_project.docs import ApiDocsView
+
+    return ApiDocsView.as_view()(request)

@@ -1,13 +1,16 @@
 """OpenAPI: credentials, common headers and problem documents."""
 
+from importlib import import_module
 from typing import Any, Literal
 
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
+from common.documented import describe_all
 from sessions_app.authentication import HEADER, ProvenSession
 from sessions_app.uuid_helpers import UUID_PATTERN
 from uploads_app.services.links import PARAMETER
@@ -123,6 +126,15 @@ class StaffCookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
+
+
+class DescribedGenerator(SchemaGenerator):
+    """Describes the endpoints before it writes their schema."""
+
+    def get_schema(self, *args: Any, **kwargs: Any) -> Any:
+        import_module(settings.ROOT_URLCONF)  # all views
+        describe_all()
+        return super().get_schema(*args, **kwargs)  # type: ignore[no-untyped-call]
 
 
 class ProblemAutoSchema(AutoSchema):

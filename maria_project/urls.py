@@ -6,7 +6,6 @@ from django.views.generic import RedirectView
 
 from audit_app.views import seal_keys
 from maria_project import pages
-from maria_project.docs import ApiDocsView, SchemaView
 from maria_project.health import views as health
 from maria_project.metrics import metrics
 
@@ -21,8 +20,8 @@ urlpatterns = [
     path("about/", pages.about, name="about"),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
-    path("api/schema/", SchemaView.as_view(), name="schema"),
-    path("api/docs/", ApiDocsView.as_view(), name="docs"),
+    path("api/schema/", pages.schema, name="schema"),
+    path("api/docs/", pages.api_docs, name="docs"),
     path("health/live", health.live, name="live"),
     path("health/ready", health.ready, name="ready"),
     path("seal/keys.json", seal_keys, name="seal-keys"),

@@ -24,6 +24,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Maria sessions",
     "DESCRIPTION": "Sessions, uploads and audit log of visitors who talk to Maria.",
     "VERSION": VERSION,
+    "DEFAULT_GENERATOR_CLASS": "maria_project.schema.DescribedGenerator",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SCHEMA_PATH_PREFIX": "/api/v1",

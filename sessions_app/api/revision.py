@@ -4,10 +4,11 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.utils.crypto import salted_hmac
 from django.utils.http import quote_etag
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.request import Request
 
 from common.answers import Answer
+from common.documented import documented
 from sessions_app.api.serializers import RevisionSerializer
 from sessions_app.api.views import VisitorViewSet
 from sessions_app.authentication import PolledSession
@@ -20,14 +21,14 @@ _FIELDS = ("name", "email", "email_proven", "completed_at", "extended_until")
 _DIGITS = 32
 
 
-@extend_schema(tags=["sessions"])
+@documented(tags=["sessions"])
 class RevisionViewSet(VisitorViewSet):
     """What an open page asks every few seconds. It reads one statement and writes nothing."""
 
     authentication_classes = [PolledSession]
     session_limits = {"retrieve": "revision"}
 
-    @extend_schema(
+    @documented(
         summary="Get the revision",
         parameters=[
             OpenApiParameter(

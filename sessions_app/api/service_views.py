@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from audit_app.feed import PAGE, read_feed
 from common import context
 from common.answers import Answer
+from common.documented import documented
 from common.serializers import serialize
 from sessions_app import limits
 from sessions_app.api.serializers import AssertionSerializer
@@ -68,14 +69,14 @@ class ServiceViewSet(GuardedViewSet):
         limits.enforce(request._request, "service", identifier=f"key:{request.auth.pk}")
 
 
-@extend_schema(tags=["service"])
+@documented(tags=["service"])
 class IntrospectionViewSet(ServiceViewSet):
     """Check the assertion that a visitor's page has handed over."""
 
     scope = Scope.SESSIONS
     serializer_class = IntrospectionSerializer
 
-    @extend_schema(
+    @documented(
         summary="Introspect an assertion",
         request=AssertionSerializer,
         responses=IntrospectionSerializer,
@@ -95,14 +96,14 @@ class IntrospectionViewSet(ServiceViewSet):
         return Answer(serialize(IntrospectionSerializer, answer))
 
 
-@extend_schema(tags=["service"])
+@documented(tags=["service"])
 class FeedViewSet(ServiceViewSet):
     """The feed of session and file events, so that a service can update its own data."""
 
     scope = Scope.EVENTS
     serializer_class = FeedSerializer
 
-    @extend_schema(
+    @documented(
         summary="Follow the events",
         parameters=[
             OpenApiParameter("after", OpenApiTypes.INT, description="`next` of the previous page."),

@@ -5,12 +5,7 @@ from typing import Any, ClassVar
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import (
-    OpenApiParameter,
-    OpenApiResponse,
-    extend_schema,
-    extend_schema_view,
-)
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import mixins, status, viewsets
 from rest_framework.exceptions import MethodNotAllowed, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
@@ -21,6 +16,7 @@ from rest_framework.serializers import BaseSerializer, BooleanField, Serializer
 
 from audit_app.models import AuditLog, AuditQuerySet
 from common.answers import Answer
+from common.documented import LateSchema, documented, inherited
 from common.folding import ascii_lower
 from common.json_stream import stream_json
 from common.pagination import StrictCursorPagination
@@ -57,6 +53,7 @@ class GuardedViewSet(viewsets.GenericViewSet[Any]):
 
     http_method_names = ["get", "head", "post", "patch", "delete"]
     content_negotiation_class: type[BaseContentNegotiation] = JsonNegotiation
+    schema = LateSchema()
 
     @property
     def allowed_methods(self) -> list[str]:
@@ -124,7 +121,7 @@ class VisitorViewSet(GuardedViewSet):
             limits.enforce(request._request, name, self.session)
 
 
-@extend_schema(tags=["sessions"])
+@documented(tags=["sessions"])
 class SessionViewSet(VisitorViewSet):
     """Endpoints that need no session."""
 
@@ -133,7 +130,7 @@ class SessionViewSet(VisitorViewSet):
     client_limits = {"create": "create", "validate": "validate", "recover": "recover"}
     serializer_class: type[BaseSerializer[Any]] = SessionSerializer
 
-    @extend_schema(
+    @documented(
         summary="Create a session",
         request=CreateSessionSerializer,
         responses={
@@ -153,7 +150,7 @@ class SessionViewSet(VisitorViewSet):
         answer = serialize(SessionSerializer, issued.session)
         return hand_over(answer, carrier, issued.token, issued.session, status.HTTP_201_CREATED)
 
-    @extend_schema(
+    @documented(
         summary="Validate a UUID", request=ValidateSerializer, responses=ValidatedSerializer
     )
     def validate(self, request: Request) -> Answer:
@@ -164,7 +161,7 @@ class SessionViewSet(VisitorViewSet):
         state = proof.session.status if proof and is_proven else "well_formed"
         return Answer({"uuid": str(uuid), "status": state})
 
-    @extend_schema(
+    @documented(
         summary="Recover a session",
         parameters=[RETRY_PARAMETER],
         request=RecoverSerializer,
@@ -181,7 +178,7 @@ class SessionViewSet(VisitorViewSet):
         return hand_over(answer, values["credential"], issued.token, issued.session)
 
 
-@extend_schema(tags=["sessions"])
+@documented(tags=["sessions"])
 class CurrentSessionViewSet(VisitorViewSet):
     """The session that the request proves."""
 
@@ -194,12 +191,12 @@ class CurrentSessionViewSet(VisitorViewSet):
         "reset": frozenset({SessionStatus.EXPIRED, SessionStatus.RESET}),
     }
 
-    @extend_schema(summary="Get the session")
+    @documented(summary="Get the session")
     def retrieve(self, request: Request) -> Answer:
         """Return the session with its quota, contact data and consent."""
         return Answer(serialize(CurrentSessionSerializer, self.session))
 
-    @extend_schema(
+    @documented(
         summary="Store contact data and consent",
         request=IdentifySerializer,
         responses=CurrentSessionSerializer,
@@ -212,7 +209,7 @@ class CurrentSessionViewSet(VisitorViewSet):
             identity.identify_session(proof=self.proof, contact=values, consent=consent)
         )
 
-    @extend_schema(summary="Send an e-mail code", request=None, responses={202: CodeSentSerializer})
+    @documented(summary="Send an e-mail code", request=None, responses={202: CodeSentSerializer})
     def send_code(self, request: Request) -> Answer:
         """Send a code of six digits to the session's e-mail address."""
         limits.enforce(
@@ -223,7 +220,7 @@ class CurrentSessionViewSet(VisitorViewSet):
         answer = serialize(CodeSentSerializer, {"expires_at": sent.expires_at, "next_in": next_in})
         return Answer(answer, status.HTTP_202_ACCEPTED)
 
-    @extend_schema(
+    @documented(
         summary="Verify an e-mail code", request=CodeSerializer, responses=CurrentSessionSerializer
     )
     def verify_code(self, request: Request) -> Answer:
@@ -231,7 +228,7 @@ class CurrentSessionViewSet(VisitorViewSet):
         code = self.checked(CodeSerializer)["code"]
         return self._identified(identity.verify_code(proof=self.proof, code=code))
 
-    @extend_schema(
+    @documented(
         summary="Reset the session",
         parameters=[RETRY_PARAMETER],
         request=ResetSerializer,
@@ -255,7 +252,7 @@ class CurrentSessionViewSet(VisitorViewSet):
         created = status.HTTP_201_CREATED
         return hand_over(answer, self.proof.carrier, issued.token, issued.session, created)
 
-    @extend_schema(
+    @documented(
         summary="End or erase the session",
         parameters=[
             OpenApiParameter(
@@ -274,7 +271,7 @@ class CurrentSessionViewSet(VisitorViewSet):
         delete_cookie(response)
         return response
 
-    @extend_schema(summary="Issue an assertion", request=None, responses=IssuedAssertionSerializer)
+    @documented(summary="Issue an assertion", request=None, responses=IssuedAssertionSerializer)
     def assertion(self, request: Request) -> Answer:
         """Return a signed text by which the agent's back end can trust this session."""
         issued = {
@@ -283,7 +280,7 @@ class CurrentSessionViewSet(VisitorViewSet):
         }
         return Answer(serialize(IssuedAssertionSerializer, issued))
 
-    @extend_schema(
+    @documented(
         summary="Export the session", responses={(200, "application/json"): OpenApiTypes.OBJECT}
     )
     def export(self, request: Request) -> StreamingHttpResponse:
@@ -314,8 +311,8 @@ class ActivityPagination(StrictCursorPagination):
     page_size = 100
 
 
-@extend_schema_view(list=extend_schema(summary="List the session's events"))
-@extend_schema(tags=["sessions"])
+@inherited(list="List the session's events")
+@documented(tags=["sessions"])
 class ActivityViewSet(mixins.ListModelMixin, VisitorViewSet):
     """The events of the proven session, for its visitor."""
 

@@ -20,11 +20,13 @@ NEEDED_BY_NEITHER = {
     "cryptography",
     "django.contrib.postgres.fields",
     "django.db.migrations.loader",
+    "drf_spectacular.openapi",
     "segno",
+    "unittest",
 }
 OTHER_DATABASE = {"postgresql": {"sqlite3"}, "sqlite": {"psycopg", "redis"}}
 # A worker has no pages.
-NEEDED_BY_WEB = {"drf_spectacular.openapi", "maria_project.urls", "unittest"}
+NEEDED_BY_WEB = {"maria_project.urls", "rest_framework.routers"}
 
 
 @pytest.mark.both

@@ -8,12 +8,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import (
-    OpenApiParameter,
-    OpenApiResponse,
-    extend_schema,
-    extend_schema_view,
-)
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
@@ -23,6 +18,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from common.answers import Answer
+from common.documented import documented, inherited
 from common.pagination import StrictCursorPagination
 from common.serializers import serialize
 from common.statements import Argument, CompiledSelect
@@ -93,10 +89,8 @@ _FIRST_FILES = CompiledSelect(_first_files)
 _ONE_FILE = CompiledSelect(_one_file)
 
 
-@extend_schema_view(
-    list=extend_schema(summary="List the files"), retrieve=extend_schema(summary="Get a file")
-)
-@extend_schema(tags=["uploads"])
+@inherited(list="List the files", retrieve="Get a file")
+@documented(tags=["uploads"])
 class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorViewSet):
     """The files of the proven session."""
 
@@ -124,7 +118,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
                 return Answer({"next": None, "previous": None, "results": results})
         return super().list(request, *args, **kwargs)
 
-    @extend_schema(
+    @documented(
         summary="Upload a file",
         parameters=[RETRY_PARAMETER],
         request={"multipart/form-data": UploadRequestSerializer},
@@ -149,7 +143,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         )
         return Answer(serialize(UploadSerializer, upload), status.HTTP_201_CREATED)
 
-    @extend_schema(
+    @documented(
         summary="Begin a direct upload",
         parameters=[RETRY_PARAMETER],
         request=AnnouncedFileSerializer,
@@ -167,7 +161,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         )
         return Answer(serialize(DirectUploadSerializer, begun), status.HTTP_201_CREATED)
 
-    @extend_schema(summary="Complete a direct upload", request=None, responses=UploadSerializer)
+    @documented(summary="Complete a direct upload", request=None, responses=UploadSerializer)
     @action(detail=True, methods=["post"])
     def complete(self, request: Request, pk: str) -> Answer:
         """Check and store the file that the browser sent to the store. Can be repeated."""
@@ -175,14 +169,14 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         upload = direct.complete_direct_upload(upload=get_object_or_404(waiting, pk=pk))
         return Answer(serialize(UploadSerializer, upload))
 
-    @extend_schema(summary="Delete a file", responses={204: None})
+    @documented(summary="Delete a file", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete a file, or cancel a direct upload. Can be repeated."""
         upload = get_object_or_404(UploadedFile.objects.known_to(self.session), pk=pk)
         delete_upload(upload=upload)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(
+    @documented(
         summary="Download a file",
         parameters=[
             OpenApiParameter(
@@ -204,7 +198,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
             record_visitors_download(upload=upload)
         return response
 
-    @extend_schema(summary="Create a download link", request=None, responses=LinkSerializer)
+    @documented(summary="Create a download link", request=None, responses=LinkSerializer)
     @action(detail=True, methods=["post"])
     def link(self, request: Request, pk: str) -> Answer:
         """Return a URL that downloads this file for 60 s without a session token."""
@@ -217,8 +211,8 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         return Answer(serialize(LinkSerializer, values))
 
 
-@extend_schema_view(list=extend_schema(summary="List a session's files"))
-@extend_schema(tags=["service"])
+@inherited(list="List a session's files")
+@documented(tags=["service"])
 class ServiceUploadViewSet(mixins.ListModelMixin, ServiceViewSet):
     """The files of a live session, for a service that received its UUID from the visitor's page."""
 
@@ -231,7 +225,7 @@ class ServiceUploadViewSet(mixins.ListModelMixin, ServiceViewSet):
         session = get_object_or_404(UserSession.objects.live(), pk=self.kwargs["uuid"])
         return UploadedFile.objects.visible_to(session)
 
-    @extend_schema(summary="Download a session's file", responses=FILE_RESPONSES)
+    @documented(summary="Download a session's file", responses=FILE_RESPONSES)
     def download(self, request: Request, uuid: str, pk: str) -> HttpResponseBase:
         """Return the file, or redirect to the store, and record the download."""
         upload = self.get_object()
