@@ -45,6 +45,8 @@ class Route:
 
     @property
     def _proofs(self) -> list[Any]:
+        if not hasattr(self.view, "cls"):  # the schema and its page, which need no proof
+            return []
         given = getattr(self.view, "initkwargs", {}).get("authentication_classes")
         found: list[Any] = self.view.cls.authentication_classes if given is None else given
         return found
