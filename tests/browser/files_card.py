@@ -21,16 +21,22 @@ def chosen(name: str, content: bytes | None = None) -> FilePayload:
 
 @dataclass
 class FilesCard:
-    """One tab at `/`. `sent` collects the upload requests that its page makes."""
+    """One tab at `/`. `sent` collects the upload requests that its page makes.
+
+    `unanswered` has its requests of any kind that are under way.
+    """
 
     page: Page
     site: Site
     sent: list[Request] = field(default_factory=list)
+    unanswered: set[Request] = field(default_factory=set)
 
     def open(self) -> None:
         """Open the page and record its upload requests."""
         self.page.set_default_timeout(10_000)
         self.page.on("request", self._on_request)
+        self.page.on("requestfinished", self._on_answer)
+        self.page.on("requestfailed", self._on_answer)
         self.page.goto(self.site.url)
         expect(self.region).to_be_visible()
 
@@ -84,12 +90,16 @@ class FilesCard:
     def wait_for_next_try(self, milliseconds: int) -> None:
         """Let this time pass on the page, more than once if needed, until it sends a file again.
 
-        The timer of a try starts only after the page has asked whether the server is there.
+        The timer of a try starts only after the page has asked whether the server is there. No
+        time passes meanwhile: the page would believe that the server does not answer.
         """
         sent = len(self.sent)
 
         def is_sent() -> bool:
-            self.page.clock.fast_forward(milliseconds)
+            if self.unanswered:
+                self.page.wait_for_timeout(20)
+            else:
+                self.page.clock.fast_forward(milliseconds)
             return len(self.sent) > sent
 
         wait_for(is_sent)
@@ -120,8 +130,12 @@ class FilesCard:
         return self.site.events(self.uuid).count("upload.stored")
 
     def _on_request(self, request: Request) -> None:
+        self.unanswered.add(request)
         if request.method == "POST" and request.url.endswith("/api/v1/uploads/"):
             self.sent.append(request)
+
+    def _on_answer(self, request: Request) -> None:
+        self.unanswered.discard(request)
 
 
 class SlowNetwork:
