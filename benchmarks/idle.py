@@ -22,10 +22,13 @@ from benchmarks.programs import manage
 
 _LINES = "HTTP/1.1\r\nHost: localhost\r\n"
 _CREATE = f"POST /api/v1/sessions/ {_LINES}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
+# What a load balancer asks of each process, and what the first visitors ask.
+HEALTH = (f"GET /health/ready {_LINES}\r\n",)
 REQUESTS = (f"GET /admin/login/ {_LINES}\r\n", _CREATE, _CREATE)
 PROCESSES = (
     "web process, before a request",
-    f"web process, after {len(REQUESTS)} requests",
+    "web process, after a health check",
+    f"web process, after {len(REQUESTS)} more requests",
     "worker with its processes",
 )
 
@@ -63,11 +66,13 @@ def measure(
 
 
 def _column(web: BenchmarkServer, worker: int) -> list[int]:
-    before = web.mebibytes
-    for request in REQUESTS:
-        with socket.create_connection(("127.0.0.1", web.port), timeout=60) as visitor:
-            ask(visitor, request.encode())
-    return [before, web.mebibytes, resources.mebibytes(worker)]
+    column = [web.mebibytes]
+    for requests in (HEALTH, REQUESTS):
+        for request in requests:
+            with socket.create_connection(("127.0.0.1", web.port), timeout=60) as visitor:
+                ask(visitor, request.encode())
+        column.append(web.mebibytes)
+    return [*column, resources.mebibytes(worker)]
 
 
 @contextmanager
