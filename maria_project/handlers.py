@@ -39,4 +39,15 @@ class Handlers:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         is_of_visitors = environ["PATH_INFO"].startswith(VISITORS)
-        return (self._visitors if is_of_visitors else self._others)(environ, start_response)
+        body = (self._visitors if is_of_visitors else self._others)(environ, start_response)
+        return _unread(body) if environ["REQUEST_METHOD"] == "HEAD" else body
+
+
+def _unread(body: Iterable[bytes]) -> Iterable[bytes]:
+    """End an answer without its body: a client would read one as its next answer (RFC 9110, 9.3.2).
+
+    Django leaves this to the web server, and waitress to the application.
+    """
+    if close := getattr(body, "close", None):
+        close()
+    return ()

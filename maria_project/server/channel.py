@@ -77,6 +77,8 @@ class Task(WSGITask):  # type: ignore[misc]  # waitress has no types
         self.response_headers = [header for header in headers if _is_of_server(header[0])]
         lines = [f"{name}: {value}\r\n" for name, value in headers if not _is_of_server(name)]
         first, _, rest = super().build_response_header().partition(b"\r\n")
+        if self.request.command == "HEAD":
+            self.chunked_response = False  # Its last chunk would be a body.
         return b"%b\r\n%b%b" % (first, "".join(lines).encode("latin-1"), rest)
 
     def set_close_on_finish(self) -> None:
@@ -239,7 +241,8 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             self.last_sent = time.monotonic()
         written: int = super().write_soon(data)
         if self.unread > _FEW_BYTES:
-            _make_room(list(self.server.active_channels.values()))
+            # Of all listening sockets: waitress has a server for each, and one map of connections.
+            _make_room([one for one in list(self._map.values()) if isinstance(one, FairChannel)])
         return written
 
     def _flush_outbufs_below_high_watermark(self) -> None:

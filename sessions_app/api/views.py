@@ -285,8 +285,9 @@ class CurrentSessionViewSet(VisitorViewSet):
     )
     def export(self, request: Request) -> StreamingHttpResponse:
         """Return all stored data about this session as one JSON document."""
+        is_sent = request.method == "GET"  # HEAD exports nothing, and records nothing.
         return StreamingHttpResponse(
-            stream_json(privacy.export_session(session=self.session)),
+            stream_json(privacy.export_session(session=self.session)) if is_sent else (),
             content_type="application/json",
             headers={"Content-Disposition": 'attachment; filename="maria-session.json"'},
         )

@@ -92,7 +92,11 @@ def test_t87_what_all_clients_have_not_read_is_bounded(
     server: TinyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(channel, "UNREAD_BYTES", 2 * LARGE)
-    first, file, *others = [server.connect(path) for path in ("copy", "file", "copy", "copy")]
+    # Of all addresses together.
+    first, file, *others = [
+        server.connect(path, port=port)
+        for path, port in (("copy", server.other_port), ("file", 0), ("copy", 0), ("copy", 0))
+    ]
     until(lambda: server.begun.count("copy") == 3 and server.connected() == 3)
     for connection in (first, file, *others):
         connection.settimeout(20)

@@ -27,11 +27,13 @@ class TinyServer:
         self.ended = threading.Event()
         self.go_on = threading.Event()
         self._file, self._headers = file, headers
-        (self._listening,) = open_sockets("127.0.0.1", 0)
-        self.port = self._listening.getsockname()[1]
+        # Two addresses, as `localhost` has.
+        sockets = [*open_sockets("127.0.0.1", 0), *open_sockets("127.0.0.1", 0)]
+        self._listening = sockets[0]
+        self.port, self.other_port = (one.getsockname()[1] for one in sockets)
         self._server = WebServer(
             self._answer,
-            [self._listening],
+            sockets,
             threads,
             **web.options() | {"outbuf_high_watermark": LARGE},
         )
@@ -59,12 +61,12 @@ class TinyServer:
     def has_left(self) -> bool:
         return not self._thread.is_alive()
 
-    def connect(self, *paths: str, method: str = "GET") -> socket.socket:
+    def connect(self, *paths: str, method: str = "GET", port: int = 0) -> socket.socket:
         """Connect and request paths, one right after the other, with a small window."""
         connection = socket.socket()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
         connection.settimeout(20)
-        connection.connect(("127.0.0.1", self.port))
+        connection.connect(("127.0.0.1", port or self.port))
         connection.sendall(b"".join(REQUEST % (method.encode(), path.encode()) for path in paths))
         return connection
 

@@ -4,6 +4,7 @@ The tests send raw bytes to the web server. A second request, which ends the ses
 follows each message and must not be answered.
 """
 
+import json
 import re
 import socket
 from collections.abc import Iterator
@@ -34,6 +35,8 @@ LENGTH = b"Content-Length: %d" % len(FILE)
 CHUNKED = b"Transfer-Encoding: chunked"
 CHUNKS = SIZE + b"\r\n" + FILE + b"\r\n0\r\n\r\n"
 MAX_HEADERS = 100
+STYLE = "/static/admin/css/base.css"
+LAST = b"GET /last/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 # Header lines and body of an upload whose end is ambiguous or missing.
 UNCLEAR: dict[str, tuple[bytes, bytes]] = {
@@ -104,16 +107,21 @@ def ending(server: UploadServer) -> bytes:
 
 def exchange(server: UploadServer, data: bytes) -> list[int]:
     """Send bytes, read until the server closes the connection, and return every final status."""
-    received = bytearray()
+    found = re.findall(rb"HTTP/1\.[01] (\d{3}) ", received(server, data))
+    return [int(status) for status in found if status != b"100"]
+
+
+def received(server: UploadServer, data: bytes) -> bytes:
+    """Send bytes, and return what comes until the server closes the connection."""
+    answers = bytearray()
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         # A server that refuses early closes while we still send.
         with suppress(ConnectionError):
             connection.sendall(data)
         with suppress(ConnectionError):
             while more := connection.recv(65536):
-                received += more
-    found = [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", received)]
-    return [status for status in found if status != 100]
+                answers += more
+    return bytes(answers)
 
 
 def kept(server: UploadServer) -> Any:
@@ -204,6 +212,27 @@ def test_t20_a_chunked_document_is_never_read_as_empty(server: UploadServer, pat
 
     assert result.status == 400, result
     assert problem(result)
+    assert kept(server) == before
+
+
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+def test_t20_an_answer_to_head_has_no_body(server: UploadServer, version: bytes) -> None:
+    """A body would be the answer to the next request on its connection (RFC 9110, 9.3.2)."""
+    upload = json.loads(server.upload(pdf("framed")).body)["id"]
+    file = f"{UPLOADS}{upload}/download/"
+    export = "/api/v1/sessions/current/export/"
+    before = kept(server)
+
+    for path in (file, export, UPLOADS, "/health/live", "/nowhere/", "/admin/login/", STYLE):
+        question = request("HEAD", path, b"", server.proof).replace(b"HTTP/1.1", b"HTTP/" + version)
+        question = question.replace(b"close", b"keep-alive", 1)
+        answer, _, rest = received(server, question + LAST).partition(b"\r\n\r\n")
+        assert re.match(rb"HTTP/1.1 (200|404) |HTTP/1.0 (200|404) ", answer), (path, answer)
+        # An export has no length: its connection is closed.
+        assert path == export or rest.startswith(b"HTTP/1.1 404 "), (path, rest)
+        assert path != export or not rest, rest
+        assert path != file or b"\r\nContent-Length: %d\r\n" % len(pdf("framed")) in answer
+
     assert kept(server) == before
 
 

@@ -102,11 +102,17 @@ def test_signed_link_redirects_to_the_store(visitor: Visitor) -> None:
 def test_download_by_a_service_is_recorded(visitor: Visitor) -> None:
     upload = uploaded(visitor, BODY)
 
-    response = Service(made_key(Scope.UPLOADS)).file(visitor.uuid, upload.pk)
+    service = Service(made_key(Scope.UPLOADS))
+    path = f"/api/v1/service/sessions/{visitor.uuid}/uploads/{upload.pk}/download/"
+    before = events(visitor.uuid)
+    assert service.head(path).status_code == 302
+    assert events(visitor.uuid) == before
+
+    response = service.file(visitor.uuid, upload.pk)
 
     assert response.status_code == 302
     assert requests.get(response["Location"], timeout=20).content == BODY
-    assert events(visitor.uuid)[-1] == "upload.downloaded"
+    assert events(visitor.uuid) == [*before, "upload.downloaded"]
 
 
 def test_missing_object_is_reported_before_the_redirect(visitor: Visitor, s3: Bucket) -> None:

@@ -230,7 +230,8 @@ class ServiceUploadViewSet(mixins.ListModelMixin, ServiceViewSet):
         """Return the file, or redirect to the store, and record the download."""
         upload = self.get_object()
         response = _file_response(upload)
-        record_download(upload=upload)
+        if request.method == "GET":
+            record_download(upload=upload)
         return response
 
 
