@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import get_native_id
 from typing import IO
 
 # After so long the system may choose another processor, if others need this one.
@@ -72,6 +73,7 @@ class OneProcessor:
         self._is_free = True
         self._until = time.monotonic()
         self.claims: Claims | None = None
+        self._away: set[int] = set()  # the threads in `left`
 
     def review(self) -> None:
         """Stay, or choose anew. The main thread calls it at each turn of its loop."""
@@ -80,7 +82,7 @@ class OneProcessor:
             return
         self._is_free = not self._is_free
         self._home = self._choices() if self._is_free else {self._choice()}
-        _move_threads(self._home)
+        _move_threads(self._home, but=self._away)
         self._until = now + (CHOOSE_SECONDS if self._is_free else STAY_SECONDS)
 
     def _choices(self) -> set[int]:
@@ -93,24 +95,29 @@ class OneProcessor:
     @contextmanager
     def left(self) -> Iterator[None]:
         """Let the calling thread use all processors, for work that is mostly done without the interpreter."""
-        if self._is_free:
-            yield
-            return
-        with suppress(OSError):
-            os.sched_setaffinity(0, self._allowed)
+        thread = get_native_id()
+        self._away.add(thread)
         try:
+            self._may_use(self._allowed)
             yield
         finally:
+            self._away.discard(thread)
+            self._may_use(self._home)
+
+    def _may_use(self, processors: set[int]) -> None:
+        if not self._is_free:
             with suppress(OSError):
-                os.sched_setaffinity(0, self._home)
+                os.sched_setaffinity(0, processors)
 
 
 def _allowed() -> set[int]:
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
 
-def _move_threads(processors: set[int]) -> None:
+def _move_threads(processors: set[int], but: set[int]) -> None:
     for thread in _threads():
+        if thread in but:
+            continue
         # It has ended, or the processors that the process may use have changed.
         with suppress(OSError):
             os.sched_setaffinity(thread, processors)

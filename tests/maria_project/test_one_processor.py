@@ -26,6 +26,24 @@ claims, wanted = Claims(Path(sys.argv[1])), [int(number) for number in sys.argv[
 print(claims.claim(wanted[0], set(wanted)), flush=True)
 sys.stdin.read()
 """
+# Prints how many processors a thread may use within `left` and after it.
+LEFT = """
+import os, threading
+from maria_project.server.processor import OneProcessor
+one, inside, done = OneProcessor(), threading.Event(), threading.Event()
+def work():
+    with one.left():
+        inside.set()
+        done.wait()
+        print(len(os.sched_getaffinity(0)))
+    print(len(os.sched_getaffinity(0)))
+thread = threading.Thread(target=work)
+thread.start()
+inside.wait()
+one.review()
+done.set()
+thread.join()
+"""
 PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
@@ -106,6 +124,11 @@ def test_several_web_processes_are_never_on_the_same_processor(tmp_path: Path) -
             places = [frozenset(os.sched_getaffinity(web.pid)) for web in webs]
             assert places[0] != places[1] or len(places[0]) > 1
             time.sleep(0.01)
+
+
+def test_a_review_leaves_a_thread_that_may_use_all_processors() -> None:
+    shown = subprocess.run([sys.executable, "-c", LEFT], capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == [str(PROCESSORS), "1"]
 
 
 def test_an_upload_may_use_all_processors(tmp_path: Path) -> None:
