@@ -50,6 +50,21 @@ def test_the_browser_asks_and_the_next_page_names_the_file(ann: Visit, watch: Wa
     assert "ann-record" not in kept(ann.page)
 
 
+def test_a_download_beside_a_file_on_its_way_comes_without_a_question(visit: Visit) -> None:
+    visit.open()
+    visit.begin()
+    visit.upload(pdf("stored"), "stored.pdf")
+    visit.page.route(UPLOADS, hold_request)
+    visit.choose(pdf("record"), "ann-record.pdf")
+    expect(visit.file("ann-record.pdf").get_by_role("progressbar")).to_be_visible()
+
+    with visit.page.expect_download() as download:
+        visit.file("stored.pdf").get_by_role("button", name="Download").click()
+
+    assert download.value.path().read_bytes() == pdf("stored")
+    expect(visit.file("ann-record.pdf").get_by_role("progressbar")).to_be_visible()
+
+
 def test_nothing_remains_after_not_you_in_another_tab(
     ann: Visit, site: Site, context: BrowserContext, watch: Watch
 ) -> None:

@@ -4,6 +4,7 @@ import { useEffect, useState } from "../react.js";
 import type { SessionError } from "../api/http.js";
 import type { Upload } from "../api/uploadApi.js";
 import { useSession } from "../contexts/SessionContext.js";
+import { acceptedTypes } from "../hooks/useAdd.js";
 import { useUploads } from "../hooks/useUploads.js";
 import {
   countsAgainstQuota,
@@ -41,6 +42,7 @@ export function FileUpload(props: FileUploadProps) {
   useReport(uploads.on, "stored", onStored);
   useReport(uploads.on, "failed", onError);
   const limits = session?.limits;
+  const types = acceptedTypes(rules, limits);
   const max = Math.min(limits?.max_files ?? Infinity, rules.maxFiles ?? Infinity);
   return (
     <section
@@ -54,7 +56,7 @@ export function FileUpload(props: FileUploadProps) {
         <span>
           <strong>{texts.choose}</strong> {texts.drop}
         </span>{" "}
-        {limits && <small>{texts.allowed({ ...limits, max_files: max })}</small>}
+        {limits && <small>{texts.allowed({ ...limits, types, max_files: max })}</small>}
       </FileField>
       {uploads.error && (
         <>

@@ -1,7 +1,7 @@
 "use client";
 import { SessionError, type Schemas } from "../api/http.js";
-import { useSession } from "../contexts/SessionContext.js";
-import { countsAgainstQuota, isDuplicate, isSameFile, refusal } from "../store/uploadItems.js";
+import { useSession, type UseSession } from "../contexts/SessionContext.js";
+import { isDuplicate, isSameFile, refusal, type UploadItem } from "../store/uploadItems.js";
 import type { UploadStore } from "../store/uploadStore.js";
 import { extensionOf } from "../utils/fileNames.js";
 import { useUploads } from "./useUploads.js";
@@ -20,18 +20,20 @@ export interface FileRules {
   onBeforeAdd?: ((file: File) => BeforeAdd | Promise<BeforeAdd>) | undefined;
 }
 
+type Limits = Schemas["Limits"];
+
 // Not `undefined`: a callback without a result is a `() => void`.
 // eslint-disable-next-line @typescript-eslint/no-invalid-void-type
 export type BeforeAdd = boolean | string | void;
 
 /** Return a function that checks files and sends those that pass. */
 export function useAdd(rules: FileRules): (files: Iterable<File> | null) => void {
-  const { session } = useSession();
+  const session = useSession();
   const uploads = useUploads();
-  return (files) => void addChecked(uploads, [...(files ?? [])], rules, session?.limits);
+  return (files) => void addChecked(uploads, session, [...(files ?? [])], rules);
 }
 
-const tokensOf = (accept: string) =>
+const tokensOf = ({ accept = "" }: FileRules) =>
   accept
     .toLowerCase()
     .split(",")
@@ -39,42 +41,71 @@ const tokensOf = (accept: string) =>
     .filter(Boolean);
 
 const fits = ({ name, type }: File, token: string) =>
-  token === `.${extensionOf(name)}` || token === type || type.startsWith(token.replace(/\*$/, ""));
+  token === `.${extensionOf(name)}` || type.startsWith(token.replace(/\*.*/, ""));
+
+const IMAGE = /^(png|jpe?g|gif|webp|avif|hei[cf]|bmp|tiff?)$/;
+
+const names = (token: string, type: string) =>
+  token === `.${type}` ||
+  token.endsWith(`/${type.replace("jpg", "jpeg")}`) ||
+  (token === "image/*" && IMAGE.test(type));
+
+/** Those of the server's types that a page accepts; all of them if its `accept` names none. */
+export function acceptedTypes(rules: FileRules, limits: Limits | undefined): string[] {
+  const tokens = tokensOf(rules);
+  const { types } = limits ?? { types: [] };
+  const accepted = types.filter((type) => tokens.some((token) => names(token, type)));
+  return accepted.length ? accepted : types;
+}
+
+/** Ask the page about a file. Its function may fail, which must not lose the others. */
+async function verdictOn(file: File, { onBeforeAdd }: FileRules) {
+  try {
+    const verdict = await onBeforeAdd?.(file);
+    return typeof verdict === "string"
+      ? new SessionError("refused", 0, { detail: verdict })
+      : verdict;
+  } catch (thrown) {
+    return new SessionError("check_failed", 0, { detail: String(thrown) });
+  }
+}
 
 async function addChecked(
   uploads: UploadStore,
+  { session, departures }: UseSession,
   files: File[],
   rules: FileRules,
-  limits: Schemas["Limits"] | undefined,
 ): Promise<void> {
-  const { accept = "", maxFiles = Infinity, disabled, onBeforeAdd } = rules;
+  const { maxFiles = Infinity, disabled, onBeforeAdd } = rules;
   if (disabled || !files.length) return;
-  const verdicts = new Map<File, BeforeAdd>();
+  const limits = session?.limits;
+  const left = departures();
+  const verdicts = new Map<File, Awaited<ReturnType<typeof verdictOn>>>();
   if (onBeforeAdd) {
-    await Promise.all(files.map(async (file) => verdicts.set(file, await onBeforeAdd(file))));
+    await Promise.all(files.map(async (file) => verdicts.set(file, await verdictOn(file, rules))));
   }
-  const tokens = tokensOf(accept);
-  const { items } = uploads.getSnapshot();
-  const there: Pick<File, "name" | "size">[] = items.filter(({ status }) => status !== "failed");
-  let free = maxFiles - items.filter(countsAgainstQuota).length;
-  const check = (file: File) => {
-    const detail = verdicts.get(file);
-    if (typeof detail === "string") return new SessionError("refused", 0, { detail });
+  // They were chosen for a session that the visitor has left meanwhile.
+  if (departures() !== left) return;
+  const tokens = tokensOf(rules);
+  const check = (file: File, items: readonly UploadItem[]) => {
+    const verdict = verdicts.get(file);
+    if (verdict instanceof SessionError) return verdict;
     if (tokens.length && !tokens.some((token) => fits(file, token))) {
-      const types = tokens.map((token) => token.replace(/^\./, ""));
-      return new SessionError("type_not_allowed", 0, { types });
+      const types = acceptedTypes(rules, limits);
+      return new SessionError("type_not_allowed", 0, { types: types.length ? types : tokens });
     }
     // Before the room: with room the file would be refused, too.
     const error = limits ? refusal(file, null, limits) : null;
     if (error) return error;
-    if (free < 1) return new SessionError("quota_exceeded", 0, { max_files: maxFiles });
-    if (there.some((one) => isSameFile(one, file))) return new SessionError("duplicate");
-    free--;
-    there.push(file);
-    return null;
+    const there = items.filter(({ status }) => status !== "failed");
+    if (there.length >= maxFiles) {
+      return new SessionError("quota_exceeded", 0, { max_files: maxFiles });
+    }
+    return there.some((one) => isSameFile(one, file)) ? new SessionError("duplicate") : null;
   };
   // A question that is open is not asked again.
-  const isOpen = (file: File) => items.some((item) => isDuplicate(item) && isSameFile(item, file));
+  const isOpen = (file: File) =>
+    uploads.getSnapshot().items.some((item) => isDuplicate(item) && isSameFile(item, file));
   const wanted = files.filter((file) => verdicts.get(file) !== false && !isOpen(file));
   if (wanted.length) uploads.add(wanted, check);
 }

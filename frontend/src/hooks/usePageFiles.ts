@@ -24,7 +24,8 @@ export function usePageFiles(add: (files: FileList) => void, isOn: boolean): boo
       if (type === "drop") latestRef.current(dataTransfer.files);
     };
     const onPaste = (event: ClipboardEvent) => {
-      const { target, clipboardData, defaultPrevented } = event;
+      const { clipboardData, defaultPrevented } = event;
+      const [target] = event.composedPath(); // A field in a shadow root, too.
       if (defaultPrevented || !clipboardData?.files.length) return;
       // Office programs copy a picture of the text, too. A field takes the text.
       const isField = (target as Element).closest("input, textarea, [contenteditable]");

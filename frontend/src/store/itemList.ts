@@ -38,6 +38,7 @@ export function createItemList(session: SessionStore) {
   }
 
   return {
+    leaving,
     listeners,
     on,
     emit,

@@ -1,18 +1,25 @@
 import { fits } from "../api/checks.js";
 import { SessionError } from "../api/http.js";
 import { probeStorage } from "../utils/sessionUtils.js";
+import { later, SECOND } from "../utils/time.js";
 import type { SessionSnapshot } from "./sessionState.js";
 import { isInterrupted, isUnderWay, type UploadItem } from "./uploadItems.js";
 
 /** Where a tab keeps the names of its unsent files. Its next page is the only one that can read them. */
 const KEY = "session_unsent";
 
-const ask = (event: Event) => event.preventDefault();
-
 /** Asks before the page is left while files are on their way, and names them on the tab's next page. */
 export function createLeaving() {
   const storage = probeStorage(undefined, "sessionStorage");
   let kept: string | null = null;
+  let isDownload = false;
+
+  function ask(event: BeforeUnloadEvent): void {
+    if (isDownload) return;
+    event.preventDefault();
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- Chrome before 119 needs it.
+    event.returnValue = true;
+  }
 
   /** Keep the names and sizes of these files under their session, or nothing. */
   function keep(uuid: string | null, items: readonly UploadItem[]): void {
@@ -29,6 +36,13 @@ export function createLeaving() {
   }
 
   return {
+    /** Open a URL that is a download. The browser asks before it knows that the page stays. */
+    download(url: string): void {
+      isDownload = true;
+      open(url, "_self");
+      later(SECOND, () => (isDownload = false));
+    },
+
     /** The files of this session that were on their way when the page before was left. */
     read(uuid: string | null): UploadItem[] {
       try {
@@ -40,7 +54,7 @@ export function createLeaving() {
           const { files } = document as { files: { name: string; size: number }[] };
           const error = new SessionError("interrupted");
           return files.map(({ name, size }, at) => ({
-            ...{ key: `interrupted ${at}`, name, size },
+            ...{ key: `interrupted-${at}`, name, size },
             ...{ status: "failed", error, canRetry: false },
           }));
         }

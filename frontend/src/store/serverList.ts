@@ -55,7 +55,7 @@ export function createServerList(
       failures = 0;
       show(uploads.reverse(), true, before);
     } catch (thrown) {
-      if (listed === uuid) failed(thrown as SessionError);
+      if (listed === uuid && number > shown) failed(thrown as SessionError);
     }
   }
 

@@ -92,6 +92,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     news.stop();
     stopListening();
     channel?.close();
+    channel = undefined; // A closed one refuses what is announced late.
   }
 
   return {

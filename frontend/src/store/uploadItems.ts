@@ -40,6 +40,9 @@ export interface UploadEvents {
 
 export const EMPTY: UploadSnapshot = { items: [], isLoaded: false, error: null };
 
+/** Returns why the page refuses a file beside these items, or null. */
+export type FileCheck = (file: File, items: readonly UploadItem[]) => SessionError | null;
+
 /** The data to send a file, and to send it again. */
 export interface Job {
   file: File;
@@ -50,6 +53,7 @@ export interface Job {
   isDirect?: boolean;
   /** Sent again as soon as the server can be reached. */
   isParked?: boolean;
+  check?: FileCheck | null | undefined;
   timer?: ReturnType<typeof later>;
 }
 
@@ -90,7 +94,7 @@ export const isSameFile = (a: NamedFile, b: NamedFile) =>
 export const newItem = ({ name, size }: File, error?: SessionError | null): UploadItem => ({
   ...{ key: `${Math.random()}`, name, size },
   ...(error
-    ? { status: "failed", error, canRetry: error.code === "duplicate" }
+    ? { status: "failed", error, canRetry: error.code === "duplicate" || mayRetry(error) }
     : { status: "queued" }),
 });
 

@@ -7,7 +7,6 @@ import { createServerList } from "./serverList.js";
 import type { SessionStore } from "./sessionStore.js";
 import {
   EMPTY,
-  isDuplicate,
   isInterrupted,
   isUnderWay,
   itemOf,
@@ -21,6 +20,7 @@ import {
   sending,
   triesAfter,
   withoutOlder,
+  type FileCheck,
   type Job,
   type UploadItem,
   type UploadStoreOptions,
@@ -31,17 +31,18 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   const { concurrency = 2, transport = xhrTransport } = options;
   const api = createUploadApi(session.http, transport);
   const jobs = new Map<string, Job>();
-  const { listeners, on, emit, get, set, find, filter, replace, update, fail, report } =
+  const { listeners, on, emit, get, set, find, filter, replace, update, fail, report, leaving } =
     createItemList(session);
   let running = 0;
   let wasAway = false;
   /** The session that all files and work belong to, or null before the first. */
   let owner = session.getSnapshot().uuid;
-  /** How often the visitor had left a session. Without subscribers this store follows nothing. */
+  /** How often the visitor had left a session. */
   let departures = session.departures();
   let unsubscribe = (): void => undefined;
   const server = createServerList(session, api.list, get, set, () => listeners.size);
   const { load, compare, clear } = server;
+  session.on("changed", followOwner); // Also without subscribers: the names of files must go.
 
   function drop(key: string): void {
     clearTimeout(jobs.get(key)?.timer);
@@ -210,6 +211,8 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     release();
   }
 
+  const link = (id: string) => session.withSession(async (uuid) => (await api.link(uuid, id)).url);
+
   return {
     getSnapshot: get,
     getServerSnapshot: () => EMPTY,
@@ -230,23 +233,21 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     /**
      * Check files and send them. Creates a session if there is none.
      *
-     * @param check returns why the page refuses a file, or null
+     * @param check returns why the page refuses a file, or null. Called again when it is retried
      * @param signal cancels those of the files that are not stored when it is aborted
      */
-    add(
-      chosen: Iterable<File>,
-      check?: ((file: File) => SessionError | null) | null,
-      signal?: AbortSignal,
-    ): void {
+    add(chosen: Iterable<File>, check?: FileCheck | null, signal?: AbortSignal): void {
       if (signal?.aborted) return;
       watch();
       void session.start(); // While the session is idle, files are dropped.
       followOwner();
-      const items = [...chosen].map((file) => {
-        const item = newItem(file, check?.(file));
-        if (isUnderWay(item) || isDuplicate(item)) jobs.set(item.key, { file, tries: 0 });
-        return item;
-      });
+      const items: UploadItem[] = [];
+      for (const file of chosen) {
+        const item = newItem(file, check?.(file, [...get().items, ...items]));
+        items.push(item);
+        if (item.status !== "failed" || item.canRetry)
+          jobs.set(item.key, { file, tries: 0, check });
+      }
       set({ items: [...withoutOlder(get().items, items), ...items] });
       items.forEach(report);
       signal?.addEventListener("abort", () =>
@@ -262,6 +263,10 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       if (!job || job.abort || job.isCancelled) return;
       job.tries = 0;
       clearTimeout(job.timer);
+      const others = get().items.filter((item) => item.key !== key);
+      const error = job.check?.(job.file, others);
+      // Who sends a duplicate again has answered the question.
+      if (error && error.code !== "duplicate") return fail(key, error, mayRetry(error));
       queue(key);
       if (session.isAway()) void session.retry();
     },
@@ -285,7 +290,9 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       }
     },
     /** A download URL that is valid for 60 seconds. @throws SessionError */
-    link: (id: string) => session.withSession(async (uuid) => (await api.link(uuid, id)).url),
+    link,
+    /** Download a file. The page stays, and is not asked about files on their way. @throws SessionError */
+    download: async (id: string) => leaving.download(await link(id)),
   };
 }
 

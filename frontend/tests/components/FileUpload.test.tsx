@@ -1,7 +1,7 @@
 /** Visitors choose files, follow their progress, see their state, and act on them. */
 import { createEvent, fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test, vi } from "vitest";
-import { FileUpload } from "../../src/index.js";
+import { FileUpload, SessionStatus } from "../../src/index.js";
 import type { FakeServer } from "../../src/testing/index.js";
 import { requestCount, file, open, openReady, press, shownUuid, state, visited } from "./page.js";
 
@@ -356,6 +356,27 @@ describe("stored files", () => {
     expect(within(item).queryByRole("button", { name: "Download" })).toBeNull();
     expect(within(item).getByRole("button", { name: "Remove" })).toBeVisible();
   });
+});
+
+test("the error of a button goes away when the server can be reached again", async () => {
+  const server = await visited();
+  server.addFile("a.pdf");
+  const { visitor } = open(
+    <>
+      <SessionStatus />
+      <FileUpload />
+    </>,
+    { server },
+  );
+  const item = await row("a.pdf");
+  server.offline = true;
+  await press(visitor, "Download", item);
+  expect(await within(item).findByRole("alert")).toHaveTextContent(/cannot be reached/);
+  window.dispatchEvent(new Event("offline"));
+  const again = await screen.findByRole("button", { name: "Try again" });
+  server.offline = false;
+  await visitor.click(again);
+  await waitFor(() => expect(within(item).queryByRole("alert")).toBeNull());
 });
 
 test("a new session shows no file of the previous one", async () => {

@@ -1,5 +1,5 @@
 /** The focus stays near when the control that has it disappears. It never falls to the page. */
-import { act, screen, waitFor, within } from "@testing-library/react";
+import { screen, waitFor, within } from "@testing-library/react";
 import { afterEach, describe, expect, test } from "vitest";
 import { YourData } from "../../src/components/YourData.js";
 import {
@@ -10,8 +10,7 @@ import {
   useKeptFocus,
   useSession,
 } from "../../src/index.js";
-import type { FakeServer } from "../../src/testing/index.js";
-import { file, open, press, state, visited } from "./page.js";
+import { file, open, press, replaceElsewhere, state, visited } from "./page.js";
 
 /** A page's own button, which disappears with the session. */
 function EndSession() {
@@ -54,20 +53,6 @@ async function openWith(...names: string[]) {
   await state("ready");
   for (const name of names) await row(name);
   return page;
-}
-
-/** Another tab has replaced the session. */
-async function replaceElsewhere(server: FakeServer) {
-  await server.fetch("/api/v1/sessions/current/reset/", {
-    method: "POST",
-    headers: {
-      "X-Session-UUID": server.session().uuid,
-      "Content-Type": "application/json",
-    },
-    body: JSON.stringify({ reason: "requested" }),
-  });
-  localStorage.setItem("session_uuid", server.session().uuid);
-  await act(async () => void window.dispatchEvent(new StorageEvent("storage", { key: null })));
 }
 
 afterEach(() => expect(document.activeElement).not.toBe(document.body));

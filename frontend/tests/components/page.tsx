@@ -1,5 +1,5 @@
 /** A page of the package's components over a fake server, and the actions of a visitor on it. */
-import { render, screen, waitFor, within, type RenderResult } from "@testing-library/react";
+import { act, render, screen, waitFor, within, type RenderResult } from "@testing-library/react";
 import userEvent, { type UserEvent } from "@testing-library/user-event";
 import type { ReactNode } from "react";
 import { expect } from "vitest";
@@ -88,3 +88,17 @@ export const file = (name: string, size = 1000) => new File([new Uint8Array(size
 /** How many requests of this kind the server has received. */
 export const requestCount = (server: FakeServer, method: string, path: string) =>
   server.requests.filter((request) => request.method === method && request.path === path).length;
+
+/** Another tab has replaced the session. */
+export async function replaceElsewhere(server: FakeServer) {
+  await server.fetch("/api/v1/sessions/current/reset/", {
+    method: "POST",
+    headers: {
+      "X-Session-UUID": server.session().uuid,
+      "Content-Type": "application/json",
+    },
+    body: JSON.stringify({ reason: "requested" }),
+  });
+  localStorage.setItem("session_uuid", server.session().uuid);
+  await act(async () => void window.dispatchEvent(new StorageEvent("storage", { key: null })));
+}

@@ -2,7 +2,7 @@
 import { createEvent, fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { expect, test, vi } from "vitest";
 import { AttachButton, FileUpload, type FileUploadProps } from "../../src/index.js";
-import { file, open, openReady, press, requestCount, visited } from "./page.js";
+import { file, open, openReady, press, replaceElsewhere, requestCount, visited } from "./page.js";
 
 const input = () => screen.getByLabelText<HTMLInputElement>(/Choose files/);
 const row = async (name: string) => (await screen.findByText(name)).closest("li") as HTMLElement;
@@ -20,10 +20,10 @@ async function openWith(props: FileUploadProps, types = ["pdf", "png"]) {
 test("accept and maxFiles refuse files before they are sent, each with its reason", async () => {
   const { server } = await openWith({ accept: ".PNG, image/*", maxFiles: 1 });
   expect(input()).toHaveAttribute("accept", ".PNG, image/*");
-  expect(input()).toHaveAccessibleName(/1 in all\.$/);
+  expect(input()).toHaveAccessibleName(/ PNG, 5 MB each, 1 in all\.$/);
   choose(file("a.pdf"), file("b.png"), file("c.png"), new File(["x"], "d", { type: "image/gif" }));
   const [a, b, c, d] = await Promise.all(["a.pdf", "b.png", "c.png", "d"].map(row));
-  expect(a?.textContent).toContain("Only PNG, IMAGE/* can be uploaded.");
+  expect(a).toHaveTextContent(/Only PNG can be uploaded\.Remove$/);
   await is(b as HTMLElement, "stored");
   for (const item of [c, d]) await is(item as HTMLElement, "failed");
   expect(screen.getByText(/There is no space left/)).toBeVisible(); // Once, not in each row.
@@ -45,6 +45,44 @@ test("onBeforeAdd refuses a file with a text, leaves one out, and may take its t
   expect(server.session().files).toHaveLength(1);
   await press(visitor, "Remove", secret);
   expect(screen.queryByText("secret.pdf")).toBeNull();
+});
+
+test("maxFiles counts files that wait for their turn, and those that are tried again", async () => {
+  const { server, visitor } = await openWith({ maxFiles: 3 });
+  server.stepwise = true;
+  choose(file("a.pdf"), file("b.pdf"), file("c.pdf"));
+  await is(await row("c.pdf"), "queued");
+  choose(file("d.pdf"));
+  const refused = await row("d.pdf");
+  await is(refused, "failed");
+  await press(visitor, "Try again", refused); // There is still no room.
+  await is(refused, "failed");
+  await press(visitor, "Cancel", await row("c.pdf"));
+  await press(visitor, "Try again", refused);
+  await is(refused, "queued");
+  expect(server.transfers).toHaveLength(2);
+});
+
+test("a function that fails refuses its file only, and files of a session that is left are dropped", async () => {
+  const answers: ((answer: boolean) => void)[] = [];
+  const onBeforeAdd = ({ name }: File) => {
+    if (name === "odd.pdf") throw new Error("no such ending");
+    return name === "slow.pdf" ? new Promise<boolean>((answer) => answers.push(answer)) : true;
+  };
+  const onError = vi.fn<NonNullable<FileUploadProps["onError"]>>();
+  const { server, visitor } = await openWith({ onBeforeAdd, onError });
+  choose(file("odd.pdf"), file("good.pdf"));
+  await is(await row("good.pdf"), "stored");
+  expect(await row("odd.pdf")).toHaveTextContent("Something went wrong (check_failed).");
+  expect(onError.mock.calls[0]?.[0].problem.detail).toBe("Error: no such ending");
+  await press(visitor, "Remove", await row("odd.pdf"));
+
+  choose(file("slow.pdf"));
+  await waitFor(() => expect(answers).toHaveLength(1));
+  await replaceElsewhere(server);
+  answers[0]?.(true);
+  await screen.findByText("No files yet.");
+  expect(requestCount(server, "POST", "uploads/")).toBe(1);
 });
 
 test("onStored and onError are called once for each file that was sent from here", async () => {
@@ -123,16 +161,16 @@ test("AttachButton adds files, and two components take a dropped file once", asy
 });
 
 test("the camera is offered where images are allowed", async () => {
-  await openWith({});
-  await waitFor(() => expect(input()).toHaveAttribute("accept", ".pdf,.png"));
+  await openWith({}, ["pdf", "jpg"]);
+  await waitFor(() => expect(input()).toHaveAttribute("accept", ".pdf,.jpg"));
   const camera = screen.getByLabelText("Take a photo");
   expect(camera).toHaveAttribute("capture", "environment");
   expect(camera).toHaveAttribute("accept", "image/*");
 });
 
-test("no camera is offered where only documents are allowed", async () => {
-  await openWith({}, ["pdf"]);
-  await waitFor(() => expect(input()).toHaveAttribute("accept", ".pdf"));
+test("no camera is offered where its photos would be refused", async () => {
+  await openWith({ accept: "image/*" }, ["pdf", "png"]);
+  expect(input()).toHaveAccessibleName(/ PNG, 5 MB each/);
   expect(screen.queryByText("Take a photo")).toBeNull();
 });
 

@@ -1,5 +1,5 @@
 /** A page with files on their way asks before it is left, and the tab's next page names them. */
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { createFakeServer, type FakeServer } from "../../src/testing/index.js";
 import {
   calm,
@@ -15,10 +15,30 @@ import {
 
 controlTime();
 
+// Those of this test. Stores of other tests share the window, and may have files on their way.
+const listeners = new Set<unknown>();
+
+beforeEach(() => {
+  listeners.clear();
+  const { addEventListener, removeEventListener } = window;
+  vi.spyOn(window, "addEventListener").mockImplementation(
+    (...call: Parameters<typeof addEventListener>) =>
+      call[0] === "beforeunload"
+        ? void listeners.add(call[1])
+        : addEventListener.apply(window, call),
+  );
+  vi.spyOn(window, "removeEventListener").mockImplementation(
+    (...call: Parameters<typeof removeEventListener>) =>
+      call[0] === "beforeunload"
+        ? void listeners.delete(call[1])
+        : removeEventListener.apply(window, call),
+  );
+});
+
 /** Whether the browser would ask the visitor now. */
 function asks(): boolean {
   const event = new Event("beforeunload", { cancelable: true });
-  window.dispatchEvent(event);
+  for (const listener of listeners) (listener as EventListener)(event);
   return event.defaultPrevented;
 }
 
@@ -112,6 +132,20 @@ describe("after a reload", () => {
     server.addFile("stored.pdf");
     await next.files.load();
     expect(next.items.map(({ status }) => status)).toEqual(["stored", "stored"]);
+    expect(keptText()).toBe("");
+  });
+
+  test("nothing of them remains after an end in a page that shows no files any more", async () => {
+    const { server, page } = await interrupted();
+    const { close, storage } = page;
+    close();
+    const next = openPage(server, { storage });
+    const hide = next.files.subscribe(() => undefined);
+    await calm();
+    expect(next.items).toHaveLength(3);
+    hide();
+    await next.session.endSession();
+    await calm();
     expect(keptText()).toBe("");
   });
 

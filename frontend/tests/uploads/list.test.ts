@@ -30,6 +30,29 @@ test("after a reload the files are there, in the order in which they were stored
   expect(sent(server).filter((line) => line === "GET uploads/")).toHaveLength(3);
 });
 
+test("a request that fails late does not replace a newer list", async () => {
+  const server = createFakeServer();
+  let isHeld = false;
+  let fail = (): void => undefined;
+  const held = () =>
+    new Promise<Response>((_, reject) => (fail = () => reject(new TypeError("lost"))));
+  const fetch: typeof globalThis.fetch = (input, init) =>
+    isHeld ? held() : server.fetch(input, init);
+  const page = await openSession(server, { fetch });
+  page.showFiles();
+  await calm();
+  isHeld = true;
+  const older = page.files.load();
+  await calm();
+  isHeld = false;
+  server.addFile("new.pdf");
+  await page.files.load();
+  fail();
+  await older;
+  expect(page.files.getSnapshot()).toMatchObject({ isLoaded: true, error: null });
+  expect(names(page)).toEqual(["new.pdf"]);
+});
+
 test("a file whose content is missing says so", async () => {
   const server = createFakeServer();
   const page = await openSession(server);

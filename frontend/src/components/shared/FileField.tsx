@@ -1,7 +1,7 @@
 "use client";
 import type { ReactNode } from "react";
 import { useSession } from "../../contexts/SessionContext.js";
-import { useAdd, type FileRules } from "../../hooks/useAdd.js";
+import { acceptedTypes, useAdd, type FileRules } from "../../hooks/useAdd.js";
 import { usePageFiles } from "../../hooks/usePageFiles.js";
 import { useTexts } from "./parts.js";
 
@@ -38,20 +38,20 @@ export function FileField({ name, children, pageWide = true, ...rules }: Props) 
   );
   return (
     <>
-      <label className={part(name)} data-over={isOver}>
+      <label className={part(name)} lang={texts.lang} dir={texts.dir} data-over={isOver}>
         {children}
         {field()}
       </label>
-      {accept && /image|\.(png|jpe?g|webp)/.test(accept) && (
-        <label className={part("camera")}>
+      {acceptedTypes(rules, session?.limits).some((type) => /^jpe?g$/.test(type)) && (
+        <label className={part("camera")} lang={texts.lang} dir={texts.dir}>
           {texts.camera}
           {field(true)}
         </label>
       )}
       {isOver && (
-        <div className={part("overlay")} aria-hidden="true">
+        <span className={part("overlay")} aria-hidden="true">
           {texts.dropAnywhere}
-        </div>
+        </span>
       )}
     </>
   );

@@ -29,7 +29,7 @@ export function FileRow({ item, uploads, render = (_, row) => row }: FileRowProp
       {"error" in item && !hasNoRoom(item) && <Failure error={item.error} isQuiet />}
       <span className={part("actions")}>
         {status === "stored" && (
-          <Action about={id} onAction={async () => open(await uploads.link(item.file.id), "_self")}>
+          <Action about={id} onAction={() => uploads.download(item.file.id)}>
             {texts.download}
           </Action>
         )}
@@ -65,7 +65,7 @@ function Icon({ name, file }: { name: string; file: File | undefined }) {
   useEffect(() => {
     // Not an `<img>`: many policies do not allow its `blob:` URL.
     if (!image || !("createImageBitmap" in window)) return;
-    createImageBitmap(image).then(
+    createImageBitmap(image, { resizeWidth: 2 * EDGE }).then(
       (bitmap) => {
         const { width, height } = bitmap;
         const edge = Math.min(width, height);

@@ -1,8 +1,8 @@
 "use client";
 import type { ReactNode } from "react";
-import { useId, useLayoutEffect, useRef, useState } from "../../react.js";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "../../react.js";
 import { asSessionError, type SessionError } from "../../api/http.js";
-import { useSessionContext, type Part } from "../../contexts/SessionContext.js";
+import { useSession, useSessionContext, type Part } from "../../contexts/SessionContext.js";
 import type { Messages } from "../../language.js";
 import { useKeptFocus } from "../../hooks/useKeptFocus.js";
 import { plainName, shortName } from "../../utils/fileNames.js";
@@ -22,6 +22,11 @@ export function useAction(): [
 ] {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<SessionError | null>(null);
+  const { status } = useSession();
+  useEffect(() => {
+    // The server can be reached again.
+    if (status !== "offline") setError((last) => (last?.isTransient ? null : last));
+  }, [status]);
   async function run(action: () => unknown) {
     if (busy) return;
     setBusy(true);
@@ -75,11 +80,13 @@ interface ButtonProps {
 
 export function Button(props: ButtonProps) {
   const { onClick, name = "button", busy, about, takesFocus, children } = props;
-  const [, part] = useTexts();
+  const [texts, part] = useTexts();
   return (
     <button
       ref={useKeptFocus(takesFocus)}
       type="button"
+      lang={texts.lang}
+      dir={texts.dir}
       className={part(name)}
       aria-describedby={about}
       aria-disabled={busy}
