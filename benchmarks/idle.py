@@ -17,13 +17,15 @@ from pathlib import Path
 from benchmarks import report, resources
 from benchmarks.base import Checkout, checkout, installed
 from benchmarks.deployment import DEPLOYMENTS, PRODUCT, ROOT, BenchmarkServer, beside, running
-from benchmarks.load import ask
+from benchmarks.load import RequestFailed, ask
 from benchmarks.programs import manage
 
 _LINES = "HTTP/1.1\r\nHost: localhost\r\n"
 _CREATE = f"POST /api/v1/sessions/ {_LINES}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
 # What a load balancer asks of each process, and what the first visitors ask.
-HEALTH = (f"GET /health/ready {_LINES}\r\n",)
+HEALTH = f"GET /health/ready {_LINES}\r\n"
+# A new process is not ready before it has checked everything once.
+READY_SECONDS = 60
 REQUESTS = (f"GET /admin/login/ {_LINES}\r\n", _CREATE, _CREATE)
 PROCESSES = (
     "web process, before a request",
@@ -66,13 +68,29 @@ def measure(
 
 
 def _column(web: BenchmarkServer, worker: int) -> list[int]:
-    column = [web.mebibytes]
-    for requests in (HEALTH, REQUESTS):
-        for request in requests:
-            with socket.create_connection(("127.0.0.1", web.port), timeout=60) as visitor:
-                ask(visitor, request.encode())
-        column.append(web.mebibytes)
-    return [*column, resources.mebibytes(worker)]
+    before = web.mebibytes
+    wait_until_ready(web.port)
+    ready = web.mebibytes
+    for request in REQUESTS:
+        _send(web.port, request)
+    return [before, ready, web.mebibytes, resources.mebibytes(worker)]
+
+
+def wait_until_ready(port: int, seconds: float = READY_SECONDS) -> None:
+    """Check health until the answer is 200. Raises RequestFailed with the last answer."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return _send(port, HEALTH)
+        except RequestFailed:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.2)
+
+
+def _send(port: int, request: str) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as visitor:
+        ask(visitor, request.encode())
 
 
 @contextmanager

@@ -171,9 +171,24 @@ def test_several_processes_are_compared_with_one() -> None:
 @pytest.mark.slow
 def test_idle_processes_are_measured(tmp_path: Path) -> None:
     ours = Checkout("ours", ROOT, sys.executable)
-    ((before, after, worker),) = idle.measure([ours], _environment(tmp_path), seconds=1)
-    assert 0 < before < after
+    ((before, ready, after, worker),) = idle.measure([ours], _environment(tmp_path), seconds=1)
+    assert 0 < before <= ready <= after
     assert worker > 0
+
+
+def test_idle_processes_get_requests_when_they_are_ready() -> None:
+    """A process that has just started answers 503 first."""
+    unchecked = ["503 Service Unavailable"] * 2
+
+    def program(environ: Any, start_response: Any) -> list[bytes]:
+        start_response(unchecked.pop() if unchecked else "200 OK", [("Content-Length", "2")])
+        return [b"{}"]
+
+    with serving_in_a_thread(program) as server:
+        with pytest.raises(load.RequestFailed, match="503"):
+            idle.wait_until_ready(server.port, seconds=0)
+        idle.wait_until_ready(server.port)
+    assert not unchecked
 
 
 @pytest.mark.both
