@@ -8,21 +8,13 @@ trusted, a rate cannot.
 import argparse
 import json
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from statistics import median
 
 from benchmarks import report
-from benchmarks.deployment import (
-    PLENTY,
-    ROOT,
-    BenchmarkServer,
-    postgres_and_redis,
-    serving,
-    sqlite,
-)
+from benchmarks.comparison import send_load
+from benchmarks.deployment import PLENTY, BenchmarkServer, postgres_and_redis, serving, sqlite
 from benchmarks.load import Job, ask
 from benchmarks.processes import CREATE, LINES, SERVE
 
@@ -43,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     rows = [_HEADINGS]
     for name in options.database or DATABASES:
         with DATABASES[name]() as env, serving(SERVE, _settings(env)) as server:
-            rows.append(_row(name, _milliseconds(server, env, options)))
+            rows.append(_row(name, _milliseconds(server, options)))
     print((report.markdown if options.markdown else report.plain)(rows))
     return 0
 
@@ -58,22 +50,17 @@ def _row(name: str, milliseconds: float) -> list[str]:
     return [name, f"{milliseconds:.2f}", *pages]
 
 
-def _milliseconds(
-    server: BenchmarkServer, env: Mapping[str, str], options: argparse.Namespace
-) -> float:
+def _milliseconds(server: BenchmarkServer, options: argparse.Namespace) -> float:
     """Return the median of the turns; the first one only warms up."""
     heads = [_question(server) for _ in range(options.connections)]
     job = Job(server.port, heads, body="", seconds=3600, limit=options.requests)
-    turns = [_turn(server, env, job) for _ in range(options.rounds + 1)]
+    turns = [_turn(server, job) for _ in range(options.rounds + 1)]
     return median(turns[1:])
 
 
-def _turn(server: BenchmarkServer, env: Mapping[str, str], job: Job) -> float:
+def _turn(server: BenchmarkServer, job: Job) -> float:
     before = server.processor_seconds
-    subprocess.run(
-        [sys.executable, "-m", "benchmarks.load"],
-        cwd=ROOT, env=env, input=json.dumps(asdict(job)), capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    send_load(job)
     return 1000 * (server.processor_seconds - before) / job.limit
 
 

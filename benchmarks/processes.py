@@ -6,18 +6,17 @@ a busy machine it can be trusted, a rate cannot.
 """
 
 import argparse
-import json
 import socket
-import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from statistics import median
 
 from benchmarks import report
-from benchmarks.deployment import ROOT, BenchmarkServer, postgres_and_redis, serving
-from benchmarks.load import Job, LoadMeasurement, ask
+from benchmarks.comparison import send_load
+from benchmarks.deployment import BenchmarkServer, postgres_and_redis, serving
+from benchmarks.load import Job, ask
 
 SERVE = ("manage.py", "serve", "--web-only", "--port", "{port}")
 LINES = "HTTP/1.1\r\nHost: localhost\r\n"
@@ -51,37 +50,33 @@ def main(arguments: Sequence[str]) -> int:
             starting = serving(SERVE, {**env, "WEB_PROCESSES": str(count)})
             servers[count] = stack.enter_context(starting)
             _current(servers[count])  # The first one migrates the database.
-        rows = [_HEADINGS]
-        for case, head in CASES.items():
-            measured = {count: ProcessesRow(case, count) for count in servers}
-            for turn in range(options.rounds + 1):
-                for count, server in servers.items():
-                    heads = [head(server) for _ in range(options.connections)]
-                    _turn(measured[count], server, heads, options.requests, env, warm_up=not turn)
-            rows += [row.cells(measured[1]) for row in measured.values()]
+        rows = [_HEADINGS, *_rows(servers, options)]
     print((report.markdown if options.markdown else report.plain)(rows))
     return 0
 
 
+def _rows(
+    servers: Mapping[int, BenchmarkServer], options: argparse.Namespace
+) -> Iterator[list[str]]:
+    """Measure the servers, which are by their numbers of processes, in turns."""
+    for case, head in CASES.items():
+        measured = {count: ProcessesRow(case, count) for count in servers}
+        for turn in range(options.rounds + 1):
+            for count, server in servers.items():
+                heads = [head(server) for _ in range(options.connections)]
+                _turn(measured[count], server, heads, options.requests, warm_up=not turn)
+        yield from (row.cells(measured[1]) for row in measured.values())
+
+
 def _turn(
-    row: ProcessesRow,
-    server: BenchmarkServer,
-    heads: list[str],
-    requests: int,
-    env: Mapping[str, str],
-    *,
-    warm_up: bool,
+    row: ProcessesRow, server: BenchmarkServer, heads: list[str], requests: int, *, warm_up: bool
 ) -> None:
     """Send requests and add their time to the row, unless it is the first turn of a server."""
     before = server.processor_seconds
-    job = Job(server.port, heads, body="", seconds=3600, limit=requests)
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.load"],
-        cwd=ROOT, env=env, input=json.dumps(asdict(job)), capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    sent = send_load(Job(server.port, heads, body="", seconds=3600, limit=requests))
     if not warm_up:
         row.milliseconds.append(1000 * (server.processor_seconds - before) / requests)
-        row.rates.append(LoadMeasurement(**json.loads(done.stdout)).rate)
+        row.rates.append(sent.rate)
 
 
 def _current(server: BenchmarkServer) -> str:

@@ -17,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import django
+
 from tests import postgres
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -95,10 +97,6 @@ def verify_half(rows: int) -> int:
 
 def step(name: str, rows: int) -> None:
     """Run one step in this process, and print its figures."""
-    import django
-
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maria_project.settings")
-    django.setup()
     run: Callable[[int], int] = globals()[name]
     wall, processor = time.perf_counter(), time.process_time()
     done = run(rows)
@@ -118,6 +116,8 @@ def main() -> None:
     parser.add_argument("--step", choices=STEPS)
     options = parser.parse_args()
     if options.step:
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maria_project.settings")
+        django.setup()
         step(options.step, options.rows)
         return
     print(f"goals: seal {SEALED_PER_SECOND:,}, verify {VERIFIED_PER_SECOND:,} rows/s", flush=True)

@@ -1,10 +1,11 @@
-"""Each benchmark still fits the product: its statements, pages and tables. A small run, in this process.
+"""Benchmarks still fit the product: its statements, pages and tables. A small run, in this process.
 
-`test_benchmarks.py` runs the programs themselves, in the soak.
+`test_benchmarks.py` runs the programs themselves, in the soak. docs/testing.md names those that no test runs.
 """
 
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -26,11 +27,14 @@ from benchmarks import (
     comparison,
     idle,
     load,
+    move,
+    open_pages,
     processes,
     programs,
     record,
     report,
     resources,
+    seal,
     slow,
 )
 from benchmarks.base import Checkout, checkout
@@ -38,6 +42,7 @@ from benchmarks.cases import CASES, head
 from benchmarks.deployment import PRODUCT, ROOT, _environment
 from benchmarks.load import Answer
 from benchmarks.sameness import UnequalWork, has_same_fields
+from tests import postgres
 from tests.maria_project.benchmark_support import serving_bare, serving_in_a_thread
 
 
@@ -162,10 +167,76 @@ def test_good_requests_are_answered_beside_slow_clients(
     assert None not in result.waits
 
 
-def test_several_processes_are_compared_with_one() -> None:
+def test_several_processes_are_compared_with_one(
+    committed: None, unlimited: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = processes.ProcessesRow("current", 1, [2.0, 4.0, 3.0], [100.0])
     two = processes.ProcessesRow("current", 2, [3.3, 3.3, 9.0], [150.0])
     assert two.cells(one) == ["current", "2", "3.30", "1.10", "150"]
+
+    monkeypatch.setattr(processes, "send_load", load.run)
+    options = processes._parser().parse_args(["--connections=1", "--rounds=1", "--requests=20"])
+    with serving_in_a_thread() as server:
+        rows = [*processes._rows({1: server, 2: server}, options)]
+
+    assert [" ".join(row[:2]) for row in rows] == ["current 1", "current 2", "create 1", "create 2"]
+    assert {row[3] for row in rows[::2]} == {"1.00"}
+
+
+def test_open_pages_ask_for_a_revision(
+    committed: None, unlimited: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_by_one(job: load.Job) -> None:
+        """Without the product's server, waitress closes a connection after a 304."""
+        for _ in range(job.limit):
+            load.run(replace(job, limit=1))
+
+    monkeypatch.setattr(open_pages, "send_load", one_by_one)
+    options = open_pages._parser().parse_args(["--connections=1", "--rounds=1", "--requests=20"])
+    with serving_in_a_thread() as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as page:
+            answer = load.ask(page, open_pages._question(server).encode())
+        assert b" 304 " in answer.head
+        milliseconds = open_pages._milliseconds(server, options)
+    assert len(open_pages._row("SQLite", milliseconds)) == len(open_pages._HEADINGS)
+
+
+def test_every_step_of_the_seal_is_measured(
+    committed: None, settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.AUDIT_SEAL_KEY_FILE = tmp_path / "seal_key.pem"
+    settings.AUDIT_SEAL_PUBLIC_KEYS_FILE = tmp_path / "seal_keys.json"
+
+    for name in seal.STEPS:
+        seal.step(name, 40)
+
+    # The new key is an event, too.
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" rows,")[0] for line in lines if " rows/s " in line] == [
+        "fill: 40",
+        "seal: 41",
+        "verify: 41",
+        "verify_half: 0",
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    connection.vendor != "sqlite" or not postgres.find_programs(),
+    reason="it moves a database from SQLite to a PostgreSQL server of its own",
+)
+def test_the_move_is_measured(
+    committed: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("seed_demo", "--sessions=20", "--without-files", verbosity=0)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM INTO %s", [str(tmp_path / "old.sqlite3")])
+
+    assert move.main(["--file", str(tmp_path / "old.sqlite3"), "--undo=sessions_app:0004"]) == 0
+
+    printed = capsys.readouterr().out
+    assert "after the move: 20 sessions, " in printed
+    assert "without what follows sessions_app:0004: 20 sessions, " in printed
 
 
 @pytest.mark.slow
