@@ -14,7 +14,7 @@ export const english = /* @__PURE__ */ createLanguage(
     notCopied: "This browser does not allow it: copy the code by hand.",
     retry: "Try again",
     working: "One moment…",
-    stay: "Stay",
+    stay: "Keep my session",
     giveSupport: "Give this code to support:",
     startAgain: "Start a new session",
     later: "Later",
@@ -56,7 +56,6 @@ export const english = /* @__PURE__ */ createLanguage(
     timeLeft: "{time} left",
     states: {
       queued: "Waiting for its turn",
-      sending: "",
       waiting: "Trying again soon…",
       failed: "Not uploaded",
       stored: "Stored, {size}",
@@ -70,6 +69,7 @@ export const english = /* @__PURE__ */ createLanguage(
       reset: "Your session was replaced by a new one",
     },
     lost: "You can no longer open {files} from it: {names}. Support may be able to help.",
+    quoted: "“{name}”",
     moreNames: " and {n} more",
     mismatch: [
       "This browser has another session",

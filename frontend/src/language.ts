@@ -78,7 +78,7 @@ export interface Words {
   comma: string;
   /** A number of files. */
   fileCount: Plural;
-  /** `{n}` of the allowed `{files}`. */
+  /** `{n}` of the allowed `{files}`; `{max}` is their number without a word. */
   ofFiles: string;
   /** `{files}` is their number. */
   stored: string;
@@ -88,10 +88,11 @@ export interface Words {
   progress: string;
   timeLeft: string;
   /** What is becoming of a file. `stored` has its `{size}`. */
-  states: Record<UploadItem["status"], string>;
+  states: Record<Exclude<UploadItem["status"], "sending">, string>;
   endings: Record<ResetReason, string>;
-  /** The `{files}` of an ended session, with their `{names}`. */
+  /** The `{files}` of an ended session, with their `{names}`, each in quotation marks. */
   lost: string;
+  quoted: string;
   moreNames: string;
   /** The title and the text of an alert. */
   mismatch: readonly [string, string];
@@ -161,6 +162,9 @@ export function createLanguage(texts: Texts, words: Words) {
       : number(bytes / 1024 ** 2, `megabyte${per}`, 1);
   const time = (text: string) =>
     new Date(text).toLocaleString(lang, { dateStyle: "medium", timeStyle: "short" });
+  const clock = (text: string) => new Date(text).toLocaleTimeString(lang, { timeStyle: "short" });
+  const duration = (seconds: number) =>
+    seconds > 90 ? number(Math.ceil(seconds / 60), "minute") : number(Math.ceil(seconds), "second");
 
   function failure({ code, status, problem }: SessionError): string {
     const { max_file_bytes: most, types = [] } = problem;
@@ -179,7 +183,7 @@ export function createLanguage(texts: Texts, words: Words) {
   }
 
   function lost({ count: all, files }: Schemas["Lost"]): string {
-    const names = files.slice(0, 10).map((name) => `“${fileName(name)}”`);
+    const names = files.slice(0, 10).map((name) => fill(words.quoted, { name: fileName(name) }));
     const rest = all - names.length;
     const more = rest > 0 ? fill(words.moreNames, { n: digits(rest) }) : "";
     return fill(words.lost, { files: count(all), names: names.join(words.comma) + more });
@@ -189,8 +193,7 @@ export function createLanguage(texts: Texts, words: Words) {
     [
       fill(words.progress, { sent: size(item.sent), size: size(item.size) }),
       item.speed && size(item.speed, "-per-second"),
-      item.secondsLeft &&
-        fill(words.timeLeft, { time: number(Math.ceil(item.secondsLeft), "second") }),
+      item.secondsLeft && fill(words.timeLeft, { time: duration(item.secondsLeft) }),
     ]
       .filter(Boolean)
       .join(words.comma);
@@ -206,7 +209,7 @@ export function createLanguage(texts: Texts, words: Words) {
     status: (session: SessionSnapshot): string => {
       const { status } = session;
       const error = "error" in session ? failure(session.error) : "";
-      const end = session.session ? time(session.session.expires_at) : "";
+      const end = session.session ? clock(session.session.expires_at) : "";
       const lines: Partial<Record<typeof status, string>> = {
         starting: words.starting,
         expiring: fill(words.expiring, { time: end }),
@@ -254,7 +257,9 @@ export function createLanguage(texts: Texts, words: Words) {
       }),
     /** How many of the allowed files there are. `max` is Infinity until it is known. */
     count: (files: number, max: number): string =>
-      max < Infinity ? fill(words.ofFiles, { n: digits(files), files: count(max) }) : count(files),
+      max < Infinity
+        ? fill(words.ofFiles, { n: digits(files), files: count(max), max: digits(max) })
+        : count(files),
 
     /** What has become of the files that were chosen here. Announced politely when it changes. */
     summary: (items: readonly UploadItem[]): string => {

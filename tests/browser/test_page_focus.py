@@ -112,9 +112,9 @@ def test_staying_in_the_session_leaves_it_in_the_region(visit: Visit) -> None:
     visit.page.clock.fast_forward("23:56:00")
     visit.expect_status("expiring")
 
-    press(visit.button("Stay"))
+    press(visit.button("Keep my session"))
 
-    expect(visit.button("Stay")).to_have_count(0)
+    expect(visit.button("Keep my session")).to_have_count(0)
     expect_kept(region(visit.page, "Conversation"))
 
 

@@ -250,7 +250,7 @@ def test_an_expiring_session_has_a_warning_and_can_be_extended(visit: Visit) -> 
     expect(visit.status).to_contain_text("Your session ends at")
     assert visit.uuid == uuid
 
-    visit.button("Stay").click()
+    visit.button("Keep my session").click()
 
     visit.expect_known()
     expect(visit.status).to_have_text("")

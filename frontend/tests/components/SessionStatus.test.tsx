@@ -32,9 +32,9 @@ describe("SessionStatus", () => {
     const server = await visited({ lifetime: 120_000 });
     const { visitor } = open(<SessionStatus />, { server });
     await state("expiring");
-    expect(line()).toHaveTextContent(/^Your session ends at .*\d.* ?Stay$/);
+    expect(line()).toHaveTextContent(/^Your session ends at \d\d?:\d\d.[AP]M\. ?Keep my session$/);
     server.session().expiresAt += 3_600_000;
-    await press(visitor, "Stay");
+    await press(visitor, "Keep my session");
     await state("ready");
     expect(line()).toBeEmptyDOMElement();
   });

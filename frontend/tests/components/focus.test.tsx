@@ -132,7 +132,7 @@ test("staying in a session that was about to end leaves it in the region", async
   const { visitor } = open(everything, { server });
   await state("expiring");
   server.session().expiresAt += 3_600_000;
-  await press(visitor, "Stay");
+  await press(visitor, "Keep my session");
   await state("ready");
   await has(() => screen.getByRole("main"));
 });

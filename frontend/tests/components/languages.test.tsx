@@ -5,8 +5,14 @@ import { arabic, arabicData } from "../../src/ar.js";
 import { german, germanData } from "../../src/de.js";
 import { english, englishData } from "../../src/en.js";
 import { YourData } from "../../src/components/YourData.js";
-import { FileUpload, SessionStatus, type Messages } from "../../src/index.js";
-import { open, press, visited } from "./page.js";
+import {
+  FileUpload,
+  SessionError,
+  SessionStatus,
+  type Messages,
+  type SessionSnapshot,
+} from "../../src/index.js";
+import { open, press, state, visited } from "./page.js";
 
 const LANGUAGES = {
   en: [english, englishData],
@@ -45,9 +51,41 @@ test("the allowed types are read apart from the size after them, in Arabic", () 
 test("of a limit, and a speed, in each language", () => {
   expect(english.count(2, 3)).toBe("2 of 3 files");
   expect(german.count(2, 3)).toBe("2 von 3 Dateien");
-  expect(arabic.count(2, 3)).toBe("2 من أصل 3 ملفات");
   const item = { key: "a", name: "a.pdf", size: 2 ** 21, sent: 2 ** 20, secondsLeft: null };
   expect(arabic.file({ ...item, status: "sending", speed: 2 ** 18 })).toMatch(/256 كيلوبايت\/ث$/);
+});
+
+test.each([0, 1, 2, 3, 11])("of a limit of %i files, no Arabic word is inflected", (max) => {
+  expect(arabic.count(1, max)).toBe(`الملفات: 1 من ${max}`);
+});
+
+test.each([
+  [english, "“\u2068a.pdf\u2069”, “\u2068b.pdf\u2069”"],
+  [german, "„\u2068a.pdf\u2069“, „\u2068b.pdf\u2069“"],
+  [arabic, "«\u2068a.pdf\u2069»، «\u2068b.pdf\u2069»"],
+] as [Messages, string][])("%#: lost files are quoted as the language does", (words, text) => {
+  const lost = { count: 2, files: ["a.pdf", "b.pdf"] };
+  const over = { status: "reset_required", reason: "expired", lost };
+  expect(words.alert(over as unknown as SessionSnapshot)[1]).toContain(text);
+});
+
+test.each([
+  [english, /^Your session ends at \d\d?:\d\d [AP]M\.Keep my session$/],
+  [german, /^Ihre Sitzung endet um \d\d:\d\d\.Sitzung behalten$/],
+  [arabic, /^تنتهي جلستك الساعة \d\d?:\d\d [صم]\.إبقاء جلستي$/],
+] as [Messages, RegExp][])("%#: a session's end is the time of day", async (language, line) => {
+  const server = await visited({ lifetime: 120_000 });
+  open(<SessionStatus />, { server, language, messages: {} });
+  await state("expiring");
+  expect(document.querySelector(".maria-status")?.textContent.replace(/\s/g, " ")).toMatch(line);
+});
+
+test("a refusal in Arabic says what happened and what to do", () => {
+  const text = (code: string, status: number) =>
+    arabic.error(new SessionError(code, status, { types: ["pdf"] }));
+  expect(text("type_not_allowed", 415)).toMatch(/^هذا الملف غير مسموح به\. .*\u2068PDF\u2069/);
+  expect(text("name_not_allowed", 400)).toMatch(/^اسم هذا الملف غير مسموح به\. غيّره واختره/);
+  expect(arabic.notCopied).toMatch(/^هذا غير مسموح به في هذا المتصفح\. انسخ/);
 });
 
 describe.each(["de", "ar"] as const)("%s", (lang) => {

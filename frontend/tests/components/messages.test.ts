@@ -76,6 +76,16 @@ test("progress leaves out what is unknown", () => {
   );
 });
 
+test.each([
+  [0.2, "1 sec"],
+  [90, "90 sec"],
+  [91, "2 min"],
+  [121, "3 min"],
+  [3600, "60 min"],
+])("%d seconds are shown as %s", (seconds, text) => {
+  expect(spaced(words.file(sending(1, 1, seconds)))).toContain(`, ${text} left`);
+});
+
 const plain = (text: string) => text.replace(/[\u2068\u2069]/g, "");
 
 test("one lost file is in the singular", () => {
