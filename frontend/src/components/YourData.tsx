@@ -1,6 +1,6 @@
 "use client";
 import type { InputHTMLAttributes, ReactNode, SyntheticEvent } from "react";
-import { useState } from "../react.js";
+import { useId, useState } from "../react.js";
 import type { Activity, ActivityPage } from "../api/sessionApi.js";
 import { useSession } from "../contexts/SessionContext.js";
 import { englishData } from "../en.js";
@@ -110,6 +110,7 @@ function Field({ label, action, onSave, value = "", input }: FieldProps) {
   const [texts, part] = useTexts();
   const [text, setText] = useState(value);
   const [run, busy, error] = useAction();
+  const id = useId();
   const submit = (event: SyntheticEvent) => {
     event.preventDefault();
     void run(() => onSave(text.trim()));
@@ -122,6 +123,8 @@ function Field({ label, action, onSave, value = "", input }: FieldProps) {
           required={!input?.type}
           autoComplete="off"
           {...input}
+          aria-describedby={error ? id : undefined}
+          aria-invalid={error?.isTransient === false} // A server that does not answer is no mistake.
           value={text}
           onChange={(event) => setText(event.target.value)}
         />
@@ -129,7 +132,7 @@ function Field({ label, action, onSave, value = "", input }: FieldProps) {
       <button type="submit" className={part("button")} aria-disabled={busy}>
         {busy ? texts.working : action}
       </button>
-      <Failure error={error} />
+      <Failure id={id} error={error} />
     </form>
   );
 }

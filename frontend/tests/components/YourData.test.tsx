@@ -120,6 +120,25 @@ describe("the address", () => {
     expect(address()).toHaveValue("maria@home");
   });
 
+  test("is tied to its error, and is wrong only if the server says so", async () => {
+    const { server, visitor } = await openReady(<YourData />);
+    expect(address()).not.toHaveAccessibleDescription();
+    expect(address()).toBeValid();
+    server.failNext({ method: "PATCH", code: "database_unavailable" });
+    await visitor.type(address(), "maria@home{Enter}");
+    await waitFor(() => expect(address()).toHaveAccessibleDescription(/at the moment/));
+    expect(address()).toBeValid();
+    await press(visitor, "Save");
+    await waitFor(() =>
+      expect(address()).toHaveAccessibleDescription(
+        "This cannot be saved. Check what you entered.",
+      ),
+    );
+    expect(address()).toBeInvalid();
+    const code = screen.getByRole("textbox", { name: "Recovery code from support" });
+    expect(code).not.toHaveAccessibleDescription();
+  });
+
   test("is sent once for several clicks", async () => {
     const { server, visitor } = await openReady(<YourData />);
     const hold = server.hold({ method: "PATCH" });

@@ -42,15 +42,16 @@ export function useAction(): [
 }
 
 interface FailureProps {
+  id?: string;
   error: SessionError | null | undefined;
   /** Not announced, because a summary is. */
   isQuiet?: boolean;
 }
 
-export function Failure({ error, isQuiet }: FailureProps) {
+export function Failure({ id, error, isQuiet }: FailureProps) {
   const [texts, part] = useTexts();
   return error ? (
-    <p role={isQuiet ? undefined : "alert"} className={part("error")}>
+    <p id={id} role={isQuiet ? undefined : "alert"} className={part("error")}>
       {texts.error(error)}
     </p>
   ) : null;
