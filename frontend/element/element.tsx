@@ -2,9 +2,11 @@ import { render, type ComponentChild } from "preact";
 import { FileUpload } from "../src/components/FileUpload.js";
 import { SessionResetAlert } from "../src/components/shared/SessionResetAlert.js";
 import { SessionStatus } from "../src/components/SessionStatus.js";
-import { SessionProvider, type SessionProviderProps } from "../src/contexts/SessionContext.js";
+import { SessionProvider } from "../src/contexts/SessionContext.js";
 import { english } from "../src/en.js";
 import type { Messages } from "../src/language.js";
+import type { SessionStoreOptions } from "../src/store/sessionState.js";
+import type { UploadStoreOptions } from "../src/store/uploadItems.js";
 import css from "./element.css?inline";
 
 /** One for all elements: a page's policy allows adopted style sheets. */
@@ -17,9 +19,18 @@ export class MariaUploads extends HTMLElement {
   private ownLanguage: Messages = english;
   private ownMessages: Partial<Messages> = {};
   /** Options of the stores, beyond those that are attributes. Read when the element is connected. */
-  options: SessionProviderProps["options"];
-  uploads: SessionProviderProps["uploads"];
-  private read: SessionProviderProps["options"];
+  declare options: Omit<SessionStoreOptions, "onSessionChanged"> | undefined;
+  declare uploads: UploadStoreOptions | undefined;
+  declare private read: MariaUploads["options"];
+
+  constructor() {
+    super();
+    // What a page has set before this script was loaded hides the accessors.
+    const { language, messages } = this;
+    delete (this as Partial<MariaUploads>).language;
+    delete (this as Partial<MariaUploads>).messages;
+    Object.assign(this, { language, messages });
+  }
 
   get language(): Messages {
     return this.ownLanguage;

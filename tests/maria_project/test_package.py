@@ -36,11 +36,15 @@ APP = """
 import "@maria/sessions/styles.css";
 import { isSessionUUID } from "@maria/sessions/core";
 import { FileUpload, SessionProvider, SessionResetAlert, useSession } from "@maria/sessions";
+import type { Messages } from "@maria/sessions";
+import { arabic } from "@maria/sessions/ar";
+import { german } from "@maria/sessions/de";
 import { english } from "@maria/sessions/en";
 import { createFakeServer } from "@maria/sessions/testing";
 import { YourData } from "@maria/sessions/your-data";
 
 const server = createFakeServer();
+const languages: Record<string, Messages> = { ar: arabic, de: german };
 // An app with exactOptionalPropertyTypes passes on what it may not have.
 const timeout: number | undefined = undefined;
 
@@ -57,7 +61,7 @@ export function App() {
     <SessionProvider
       options={{ fetch: server.fetch, autoStart: "load", timeout }}
       uploads={{ transport: server.transport }}
-      language={english}
+      language={languages[navigator.language] ?? english}
       messages={{ choose: "Add a file" }}
     >
       <SessionResetAlert />
@@ -67,6 +71,42 @@ export function App() {
     </SessionProvider>
   );
 }
+"""
+# A page without React that imports everything that needs none.
+ELEMENT = """
+import { createSessionStore, createUploadStore } from "@maria/sessions/core";
+import type { Answer, Http, News, Transport } from "@maria/sessions/core";
+import { arabic } from "@maria/sessions/ar";
+import { german } from "@maria/sessions/de";
+import { createFakeServer } from "@maria/sessions/testing";
+import { MariaUploads, type MariaUploadsEventMap } from "@maria/sessions/element";
+
+const server = createFakeServer();
+const transport: Transport = async (request): Promise<Answer> => server.transport(request);
+const session = createSessionStore({ fetch: server.fetch });
+const http: Http = session.http;
+session.onNews((news: News) => console.info(http.baseUrl, news?.length));
+createUploadStore(session, { transport });
+
+const element: MariaUploads = document.createElement("maria-uploads");
+element.options = { fetch: server.fetch, autoStart: "load" };
+element.uploads = { transport, concurrency: undefined };
+element.language = navigator.language === "ar" ? arabic : german;
+element.messages = { choose: "Belege" };
+element.addEventListener("maria-stored", ({ detail }) => console.info(detail.sha256));
+element.addEventListener("maria-error", function ({ detail: { error, item } }) {
+  console.info(this.language.error(error), item.name);
+});
+const changed = ({ detail }: MariaUploadsEventMap["maria-session-changed"]) =>
+  console.info(detail.previous, detail.next, detail.reason === "reset");
+element.addEventListener("maria-session-changed", changed, { once: true });
+element.removeEventListener("maria-session-changed", changed);
+element.addEventListener("click", (event) => console.info(event.clientX));
+element.addEventListener("of-another-script", (event) => console.info(event.type));
+// @ts-expect-error An event of the element has its own detail.
+element.addEventListener("maria-stored", ({ detail }) => console.info(detail.item));
+// @ts-expect-error The element reports changes of the session by its event.
+element.options = { onSessionChanged: () => undefined };
 """
 MAIN = """
 import { StrictMode } from "react";
@@ -141,6 +181,20 @@ def test_an_app_installs_it_checks_its_types_builds_and_runs(
     with serving(app / "dist") as address:
         status, said = opened(address)
     assert (status, said) == ("ready", [])
+
+
+def test_a_page_without_react_checks_its_types(tarball: Path, tmp_path: Path) -> None:
+    depends = {"@maria/sessions": f"file:{tarball}"}
+    package = {"private": True, "type": "module", "dependencies": depends}
+    write_json(tmp_path / "package.json", package)
+    options = {**TYPES, "module": "NodeNext", "moduleResolution": "NodeNext", "skipLibCheck": False}
+    write_json(tmp_path / "tsconfig.json", {"compilerOptions": options, "include": ["*.ts"]})
+    (tmp_path / "element.ts").write_text(ELEMENT)
+
+    npm("install", "--offline", "--no-audit", "--no-fund", "--no-package-lock", folder=tmp_path)
+
+    assert not (tmp_path / "node_modules" / "@types").exists()
+    tool("typescript/bin/tsc", "-p", "tsconfig.json", folder=tmp_path)
 
 
 def scratch_app(folder: Path, tarball: Path, react: str) -> Path:
