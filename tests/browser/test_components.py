@@ -55,6 +55,14 @@ INDENTS = """
   return Math.abs(text.getBoundingClientRect().right - state.getBoundingClientRect().right);
 })
 """
+# The distance between the status line of the element and its upload part.
+GAP = """
+(() => {
+  const { shadowRoot } = document.querySelector("maria-uploads");
+  const box = (name) => shadowRoot.querySelector(name).getBoundingClientRect();
+  return Math.round(box(".maria-upload").top - box(".maria-status").bottom);
+})()
+"""
 NARROW_BARS = (
     "[...document.querySelectorAll('progress')].filter((bar) => bar.clientWidth < 60).length"
 )
@@ -171,3 +179,31 @@ def test_the_custom_element_works_without_react(page: Page, address: str) -> Non
     expect(page.get_by_role("listitem")).to_have_count(1)
     page.evaluate("document.querySelector('maria-uploads').setAttribute('disabled', '')")
     expect(field).to_be_disabled()
+
+
+def test_the_custom_element_takes_what_was_set_before_its_script(page: Page, address: str) -> None:
+    page.goto(f"{address}element.html?early")
+    expect(page.get_by_label("Belege auswählen oder hier ablegen")).to_be_visible()
+    expect(page.get_by_label("Belege")).to_have_attribute("accept", ".pdf")
+
+    page.evaluate("document.querySelector('maria-uploads').messages = {choose: 'Rechnungen'}")
+
+    expect(page.get_by_label("Rechnungen oder hier ablegen")).to_be_visible()
+
+
+def test_the_custom_element_is_a_block_with_a_gap_after_its_status(
+    page: Page, address: str
+) -> None:
+    for query, gap in (("", 0), ("?offline", 12)):
+        page.goto(f"{address}element.html{query}")
+        status = page.locator(".maria-status")
+        expect(status).to_have_attribute("data-status", "offline" if query else "ready")
+        assert page.evaluate(GAP) == gap
+
+    element = page.locator("maria-uploads")
+    element.evaluate("element => { element.style.maxWidth = '20rem' }")
+    box = element.bounding_box()
+    assert box
+    assert box["width"] == 320
+    element.evaluate("element => { element.hidden = true }")
+    expect(element).to_be_hidden()
