@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import tarfile
 from io import BytesIO
@@ -108,6 +109,8 @@ element.addEventListener("maria-stored", ({ detail }) => console.info(detail.ite
 // @ts-expect-error The element reports changes of the session by its event.
 element.options = { onSessionChanged: () => undefined };
 """
+# They do not compile if a public name is missing.
+PUBLIC_NAMES = ("names.ts", "coreNames.ts")
 MAIN = """
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
@@ -210,13 +213,15 @@ def scratch_app(folder: Path, tarball: Path, react: str) -> Path:
         options["skipLibCheck"] = (react, resolution) != ("18", "nodenext")
         write_json(
             folder / f"tsconfig.{resolution}.json",
-            {"compilerOptions": options, "include": ["*.tsx"]},
+            {"compilerOptions": options, "include": ["*.tsx", "*.ts"]},
         )
     (folder / "public").mkdir()
     (folder / "public" / "icon.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
     (folder / "index.html").write_text(PAGE)
     (folder / "App.tsx").write_text(APP)
     (folder / "main.tsx").write_text(MAIN)
+    for names in PUBLIC_NAMES:
+        shutil.copy(FRONTEND / "tests" / names, folder)
     return folder
 
 
