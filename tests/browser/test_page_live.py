@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Request, Route, expect
 
+from tests.browser.api import PageVisitor
 from tests.browser.site import Site
 from tests.browser.visit import Visit
 from tests.helpers import pdf
@@ -14,6 +15,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 
 REVISION = "sessions/current/revision/"
 WAKE = "dispatchEvent(new Event('focus'))"
+SET_HIDDEN = """(hidden) => {
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
 _TRANSFER = """
 from common.context import as_operator
 from sessions_app.models import UserSession
@@ -24,6 +29,33 @@ session = UserSession.objects.get(pk={!r})
 with as_operator():
     transfer_upload(upload=upload, session=session, reason="asked for in a test")
 """
+
+
+def hide(tab: Visit) -> Callable[[], object]:
+    """Let the page believe that its tab is hidden for a minute; return what shows it again."""
+    tab.page.evaluate(SET_HIDDEN, True)
+    tab.page.clock.run_for(60_000)
+    return lambda: tab.page.evaluate(SET_HIDDEN, False)
+
+
+def disconnect(tab: Visit) -> Callable[[], object]:
+    """Take only this tab's network away, for a minute; return what gives it back."""
+    session = tab.page.context.new_cdp_session(tab.page)
+    speed = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+
+    def set_offline(offline: bool) -> object:
+        return session.send("Network.emulateNetworkConditions", {"offline": offline, **speed})
+
+    session.send("Network.enable")
+    set_offline(True)
+    tab.expect_status("offline")
+    tab.page.clock.run_for(60_000)
+    return lambda: set_offline(False)
+
+
+def leave(tab: Visit) -> Callable[[], object]:
+    """Use another window; return what gives the page the focus. Meanwhile it goes on asking."""
+    return lambda: tab.page.evaluate(WAKE)
 
 
 def unchanged(route: Route) -> None:
@@ -108,3 +140,27 @@ def test_two_tabs_and_a_transfer_by_staff_agree_within_five_seconds(
         expect(tab.file("before.pdf")).to_contain_text("Stored")
         assert tab.calls.count("GET uploads/") == 1
     assert site.events(first.uuid).count("upload.restored") == 1
+
+
+@pytest.mark.parametrize("go", [hide, disconnect, leave])
+def test_a_visitor_who_returns_sees_a_new_file_at_once(
+    visit: Visit, site: Site, context: BrowserContext, go: Callable[[Visit], Callable[[], object]]
+) -> None:
+    context.clock.install()
+    visit.open()
+    visit.begin()
+    stop_time(context)
+    ask_now(visit)
+    come_back = go(visit)
+
+    # Another device has no channel to this page.
+    device = PageVisitor(context.new_page(), site, visit.uuid)
+    device.open()
+    device.upload(pdf("device"), "device.pdf")
+    assert visit.file("device.pdf").count() == 0
+    come_back()
+
+    visit.expect_known()
+    # So little time passes that the page has not waited for its next question.
+    context.clock.run_for(100)
+    expect(visit.file("device.pdf")).to_contain_text("Stored")
