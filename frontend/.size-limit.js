@@ -25,10 +25,10 @@ export default [
     name: "the components of the README",
     path: "dist/index.js",
     import: "{ SessionProvider, SessionStatus, FileUpload, SessionResetAlert }",
-    limit: "14.3 kB",
+    limit: "14.7 kB",
     ...minified,
   },
-  { name: "all components", path: "dist/index.js", import: "*", limit: "14.8 kB", ...minified },
+  { name: "all components", path: "dist/index.js", import: "*", limit: "15.2 kB", ...minified },
   {
     name: "all components, the data panel and English",
     path: "dist/index.js",
@@ -37,7 +37,7 @@ export default [
       "dist/components/YourData.js": "{ YourData }",
       "dist/en.js": "{ english }",
     },
-    limit: "19.6 kB",
+    limit: "20.1 kB",
     ...minified,
   },
   language("en", "english"),
@@ -46,7 +46,7 @@ export default [
   {
     name: "the custom element",
     path: "dist/element.js",
-    limit: "24.8 kB",
+    limit: "25.3 kB",
     gzip: true,
     disablePlugins: ["@size-limit/esbuild"], // It is served as it is.
   },

@@ -17,6 +17,7 @@ export type {
 } from "./store/sessionState.js";
 export { createUploadStore } from "./store/uploadStore.js";
 export type {
+  FileCheck,
   UploadEvents,
   UploadItem,
   UploadSnapshot,

@@ -22,6 +22,7 @@ export {
   WhereAreMyFiles,
   type Activity,
   type ActivityPage,
+  type Answer,
   type AttachButtonProps,
   type BeforeAdd,
   type ChangeReason,
@@ -31,11 +32,14 @@ export {
   type DataTexts,
   type EventName,
   type Events,
+  type FileCheck,
   type FileRules,
   type FileUploadProps,
+  type Http,
   type Identity,
   type KeyValueStorage,
   type Messages,
+  type News,
   type Part,
   type Plural,
   type Problem,
@@ -65,7 +69,7 @@ export {
 } from "@maria/sessions";
 export { arabic, arabicData } from "@maria/sessions/ar";
 export { german, germanData } from "@maria/sessions/de";
-export { MariaUploads } from "@maria/sessions/element";
+export { MariaUploads, type MariaUploadsEventMap } from "@maria/sessions/element";
 export {
   createLanguage,
   english,
