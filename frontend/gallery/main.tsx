@@ -12,8 +12,18 @@ document.documentElement.lang = lang;
 if (lang === "ar") document.documentElement.dir = "rtl";
 
 const types = ["pdf", "png", "jpg"];
-const server = createFakeServer({ limits: { max_files: 5, types } });
+const server = createFakeServer({
+  limits: { max_files: 5, types },
+  ...(state.lifetime && { lifetime: state.lifetime }),
+});
+const refuse = () => {
+  throw new DOMException("The user has switched it off.", "SecurityError");
+};
+const storage = state.keepsNothing
+  ? { getItem: () => null, setItem: refuse, removeItem: refuse }
+  : undefined;
 localStorage.clear();
+sessionStorage.clear();
 if (!state.isNew) {
   await server.fetch("/api/v1/sessions/", { method: "POST" });
   localStorage.setItem("session_uuid", server.session().uuid);
@@ -25,7 +35,7 @@ const page = (
   <Gallery
     lang={lang}
     shows={state.shows ?? "files"}
-    options={{ fetch: server.fetch, autoStart: "manual" }}
+    options={{ fetch: server.fetch, autoStart: "manual", storage }}
     uploads={{ transport: server.transport }}
   />
 );

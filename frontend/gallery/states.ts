@@ -7,6 +7,10 @@ interface State {
   shows?: "compact" | "disabled" | "composer" | "data" | "everything";
   /** The browser has no session yet. */
   isNew?: boolean;
+  /** The browser refuses to keep anything. */
+  keepsNothing?: boolean;
+  /** Milliseconds until the session expires. */
+  lifetime?: number;
   before?: (server: FakeServer) => void;
   visit?: (server: FakeServer) => unknown;
 }
@@ -27,6 +31,11 @@ const one = (selector: string) => until(() => document.querySelector<HTMLElement
 
 async function choose(files: File[]): Promise<void> {
   await one("[accept]"); // The limits are known.
+  await put(files);
+}
+
+/** Put files into the field, also while no session has told the limits. */
+async function put(files: File[]): Promise<void> {
   const input = (await one(".maria-upload input")) as HTMLInputElement;
   const transfer = new DataTransfer();
   files.forEach((file) => transfer.items.add(file));
@@ -103,6 +112,48 @@ export const STATES: Record<string, State> = {
       await one("[data-status=waiting]");
     },
   },
+  interrupted: {
+    before: (server) => {
+      const files = [{ name: "Bank statement.pdf", size: 30 * KB }];
+      const unsent = { uuid: server.session().uuid, files };
+      sessionStorage.setItem("session_unsent", JSON.stringify(unsent));
+    },
+    visit: () => one("[data-status=failed]"),
+  },
+  duplicate: {
+    before: addFiles,
+    visit: async () => {
+      await stored(2);
+      await choose([file("Lease 2026, signed.pdf", 2300 * KB)]);
+      await one("[data-status=failed]");
+    },
+  },
+  full: {
+    before: addFiles,
+    visit: async () => {
+      await stored(2);
+      await choose([1, 2, 3, 4, 5].map((number) => file(`Page ${number}.pdf`, number * KB)));
+      await stored(5);
+      await until(() => document.querySelectorAll("[data-status=failed]").length === 2);
+    },
+  },
+  missing: {
+    before: (server) => {
+      server.addFile("Insurance.pdf", 300 * KB);
+      const lost = server.addFile("Lease 2026, signed.pdf", 2300 * KB);
+      Object.assign(lost, { status: "missing" });
+    },
+    visit: () => one("[data-status=missing]"),
+  },
+  removing: {
+    before: addFiles,
+    visit: async (server) => {
+      await stored(2);
+      server.hold({ method: "DELETE" });
+      document.querySelector<HTMLElement>("[data-status=stored] button:last-of-type")?.click();
+      await one("[data-status=removing]");
+    },
+  },
   compact: { shows: "compact", before: addFiles, visit: () => stored(2) },
   disabled: { shows: "disabled", before: addFiles, visit: () => stored(2) },
   composer: { shows: "composer" },
@@ -126,6 +177,27 @@ export const STATES: Record<string, State> = {
   failed: {
     before: (server) => server.failNext({ code: "origin_not_allowed" }),
     visit: () => one("[data-status=failed]"),
+  },
+  starting: {
+    isNew: true,
+    before: (server) => void server.hold({ method: "POST", path: "sessions/" }),
+    visit: async () => {
+      await put([file("Insurance.pdf", 300 * KB)]);
+      await one("[data-status=starting]");
+    },
+  },
+  expiring: {
+    lifetime: 4 * 60 * 1000,
+    before: addFiles,
+    visit: () => one(".maria-status[data-status=expiring] button"),
+  },
+  not_persistent: {
+    isNew: true,
+    keepsNothing: true,
+    visit: async () => {
+      await put([file("Insurance.pdf", 300 * KB)]);
+      await stored(1);
+    },
   },
   ended: {
     before: (server) => {

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 
 SETTINGS = {"UPLOAD_MAX_FILES": "3", "UPLOAD_TYPES": "pdf,png"}
 FULL = "There is no space left. Remove a file first."
-ASKED = "You have a file with this name and size already."
+QUESTION = "You have a file with this name and size already."
 INSET = 12
 # What a program copies: a picture, and with it the text that the picture shows.
 _COPY = """
@@ -101,13 +101,13 @@ def test_the_question_of_a_duplicate_is_asked_once(card: FilesCard) -> None:
 
     for _ in range(2):
         card.choose(file)
-        expect(card.region.get_by_role("listitem").get_by_text(ASKED)).to_have_count(1)
+        expect(card.region.get_by_role("listitem").get_by_text(QUESTION)).to_have_count(1)
         card.expect_files("report.pdf", "report.pdf")
     assert len(card.sent) == 1
     card.region.get_by_role("button", name="Upload it, too").click()
 
     expect(card.region.get_by_text("Stored, ")).to_have_count(2)
-    expect(card.region.get_by_text(ASKED)).to_have_count(0)
+    expect(card.region.get_by_text(QUESTION)).to_have_count(0)
     assert card.rows() == [("report.pdf", "stored")] * 2
     assert card.objects() == [pdf(), pdf()]
 

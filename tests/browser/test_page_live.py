@@ -72,20 +72,20 @@ def ask_now(tab: Visit) -> None:
 
     It asks nothing while it waits for an answer.
     """
-    asked: list[Request] = []
+    questions: list[Request] = []
 
     def note(request: Request) -> None:
         if request.url.endswith(REVISION):
-            asked.append(request)
+            questions.append(request)
 
-    def has_asked() -> bool:
+    def is_sent() -> bool:
         tab.page.evaluate(WAKE)
         tab.page.wait_for_timeout(20)  # of the test's time
-        return bool(asked)
+        return bool(questions)
 
     tab.page.on("request", note)
-    wait_for(has_asked, what="a question for news")
-    asked[-1].response()
+    wait_for(is_sent, what="a question for news")
+    questions[-1].response()
 
 
 def test_a_file_of_another_tab_appears_without_a_question(
