@@ -94,7 +94,7 @@ def test_a_file_is_dropped_anywhere_on_the_page(
     assert card.objects() == [pdf("dropped")]
 
 
-def test_the_question_of_a_duplicate_is_asked_once(card: FilesCard) -> None:
+def test_a_duplicate_has_one_question(card: FilesCard) -> None:
     file = chosen("report.pdf")
     card.choose(file)
     card.expect_stored("report.pdf")
