@@ -10,7 +10,7 @@ _RENDERER = JSONRenderer()
 
 
 class Answer(HttpResponse):
-    """`data` in JSON, as DRF's `Response` sends it.
+    """`data` in JSON, as DRF's `Response` sends it to a client that asks for no `indent`.
 
     A `Response` is a template that is filled in later, which takes 40 calls more. Endpoints that
     answer only in JSON need no choice of a renderer.

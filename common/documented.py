@@ -56,4 +56,5 @@ def describe_all() -> None:
     LateSchema.is_needed = True
     with _lock:
         while _waiting:
-            _waiting.popleft()()
+            _waiting[0]()  # If it fails, it fails again, and no schema is written without it.
+            _waiting.popleft()

@@ -15,6 +15,7 @@ from unittest.mock import patch
 import pytest
 from django.conf import settings as product_settings
 from django.core.checks import run_checks
+from django.core.checks.registry import registry
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from environs import EnvError
@@ -166,6 +167,8 @@ SILENT: list[dict[str, Any]] = [
     {"STAFF_IDLE_LIMIT": timedelta(minutes=1), "STAFF_SESSION_LIMIT": timedelta(minutes=1)},
 ]
 
+PACKAGES = {"common", "sessions_app", "audit_app", "uploads_app", "backoffice_app", "maria_project"}
+
 
 def said() -> list[Any]:
     """Return the messages of the checks of settings."""
@@ -175,6 +178,13 @@ def said() -> list[Any]:
 def apply(settings: Any, values: dict[str, Any]) -> None:
     for name, value in values.items():
         setattr(settings, name, value)
+
+
+def test_each_check_of_ours_has_a_tag() -> None:
+    """A worker runs only those with the tag of settings; one without a tag would be forgotten."""
+    ours = [one for one in registry.registered_checks if one.__module__.split(".")[0] in PACKAGES]
+    assert len(ours) > 10
+    assert [one for one in ours if len({SETTINGS, "database"} & set(one.tags)) != 1] == []
 
 
 @cases(("check_id", "values"), FIRES, ids=lambda v: v if isinstance(v, str) else "")
