@@ -71,7 +71,8 @@ class RemoveIndexOnline(RemoveIndex):
 class ReplaceIndexOnline(Operation):
     """Changes an index and keeps its name. Queries have the old one until the new one is built.
 
-    Its migration needs `atomic = False`. A run that was killed builds the index once more.
+    Its migration needs `atomic = False`. Django records such a migration at its end: after a run
+    that was killed, the next one builds all its indexes again.
     """
 
     reversible = True
@@ -158,7 +159,7 @@ class DropFieldIndexOnline(Operation):
 def give_way(alias: str, migrate: Callable[[], object], report: Callable[[str], None]) -> None:
     """Call `migrate`, which gives up waiting for a lock before it blocks others for a second.
 
-    Then it is called again: what it has finished is not repeated.
+    Then it is called again. Migrations that are finished are not repeated.
     """
     if connections[alias].vendor != "postgresql":
         migrate()
