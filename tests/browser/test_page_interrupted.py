@@ -50,7 +50,9 @@ def test_the_browser_asks_and_the_next_page_names_the_file(ann: Visit, watch: Wa
     assert "ann-record" not in kept(ann.page)
 
 
-def test_a_download_beside_a_file_on_its_way_comes_without_a_question(visit: Visit) -> None:
+def test_a_download_beside_a_file_on_its_way_comes_without_a_question(
+    visit: Visit, watch: Watch
+) -> None:
     visit.open()
     visit.begin()
     visit.upload(pdf("stored"), "stored.pdf")
@@ -62,6 +64,7 @@ def test_a_download_beside_a_file_on_its_way_comes_without_a_question(visit: Vis
         visit.file("stored.pdf").get_by_role("button", name="Download").click()
 
     assert download.value.path().read_bytes() == pdf("stored")
+    assert not watch.take("dialog")
     expect(visit.file("ann-record.pdf").get_by_role("progressbar")).to_be_visible()
 
 

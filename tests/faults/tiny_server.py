@@ -22,15 +22,16 @@ class TinyServer:
     `/wait`, uploads and sessions wait for `go_on`. Any other path is short.
     """
 
-    def __init__(self, file: Any, threads: int, headers: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self, file: Any, threads: int, headers: Sequence[tuple[str, str]], addresses: int
+    ) -> None:
         self.begun: list[str] = []
         self.ended = threading.Event()
         self.go_on = threading.Event()
         self._file, self._headers = file, headers
-        # Two addresses, as `localhost` has.
-        sockets = [*open_sockets("127.0.0.1", 0), *open_sockets("127.0.0.1", 0)]
+        sockets = [one for _ in range(addresses) for one in open_sockets("127.0.0.1", 0)]
         self._listening = sockets[0]
-        self.port, self.other_port = (one.getsockname()[1] for one in sockets)
+        self.port, self.last_port = (one.getsockname()[1] for one in (sockets[0], sockets[-1]))
         self._server = WebServer(
             self._answer,
             sockets,
@@ -103,10 +104,13 @@ class TinyServer:
 
 @contextmanager
 def tiny_server(
-    folder: Path, threads: int = 1, headers: Sequence[tuple[str, str]] = ()
+    folder: Path,
+    threads: int = 1,
+    headers: Sequence[tuple[str, str]] = (),
+    addresses: int = 1,
 ) -> Iterator[TinyServer]:
     (folder / "file").write_bytes(b"x" * LARGE)
-    running = TinyServer(folder / "file", threads, headers)
+    running = TinyServer(folder / "file", threads, headers, addresses)
     try:
         yield running
     finally:

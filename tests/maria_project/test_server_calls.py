@@ -120,7 +120,7 @@ def _header(
 ) -> tuple[str, list[str]]:
     channel = SimpleNamespace(leaves=False, server=SimpleNamespace(adj=SimpleNamespace(ident="")))
     request = SimpleNamespace(
-        version=version, headers={"CONNECTION": connection} if connection else {}
+        command="GET", version=version, headers={"CONNECTION": connection} if connection else {}
     )
     task = kind(channel, request)
     task.status, task.response_headers = status, list(headers)
