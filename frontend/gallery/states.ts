@@ -164,8 +164,11 @@ export const STATES: Record<string, State> = {
       const dataTransfer = new DataTransfer();
       dataTransfer.items.add(file("one.pdf", 1));
       const init = { dataTransfer, bubbles: true, cancelable: true };
-      document.body.dispatchEvent(new DragEvent("dragover", init));
-      await one(".maria-overlay");
+      // Browsers repeat it while files are over the page.
+      await until(() => {
+        document.body.dispatchEvent(new DragEvent("dragover", init));
+        return document.querySelector(".maria-overlay");
+      });
     },
   },
   offline: {
