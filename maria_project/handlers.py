@@ -44,8 +44,9 @@ class Handlers:
 
 
 def _unread(body: Iterable[bytes]) -> Iterable[bytes]:
-    """End an answer without its body: a client would read one as its next answer (RFC 9110, 9.3.2).
+    """Close an answer to HEAD and drop its body.
 
+    A client would read the body as its next answer (RFC 9110, 9.3.2).
     Django leaves this to the web server, and waitress to the application.
     """
     if close := getattr(body, "close", None):

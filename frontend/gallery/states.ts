@@ -34,7 +34,7 @@ async function choose(files: File[]): Promise<void> {
   await put(files);
 }
 
-/** Put files into the field, also while no session has told the limits. */
+/** Choose files, even if the limits are not known yet. */
 async function put(files: File[]): Promise<void> {
   const input = (await one(".maria-upload input")) as HTMLInputElement;
   const transfer = new DataTransfer();

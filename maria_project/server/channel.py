@@ -241,8 +241,7 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             self.last_sent = time.monotonic()
         written: int = super().write_soon(data)
         if self.unread > _FEW_BYTES:
-            # Of all listening sockets: waitress has a server for each, and one map of connections.
-            _make_room([one for one in list(self._map.values()) if isinstance(one, FairChannel)])
+            _make_room(connections(self._map))
         return written
 
     def _flush_outbufs_below_high_watermark(self) -> None:
@@ -304,6 +303,12 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     def _drain(self) -> None:
         self._drains_until = time.monotonic() + DRAIN_SECONDS
         self.socket.shutdown(socket.SHUT_WR)
+
+
+def connections(sockets: dict[int, Any]) -> list[FairChannel]:
+    """Return the connections of all listening sockets: waitress has a server for each of them."""
+    # A copy, because the main thread may add one meanwhile.
+    return [entry for entry in list(sockets.values()) if isinstance(entry, FairChannel)]
 
 
 @lru_cache(1000)

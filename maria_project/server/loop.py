@@ -13,7 +13,7 @@ from typing import Any
 from waitress import wasyncore
 from waitress.server import BaseWSGIServer, create_server
 
-from maria_project.server.channel import FairChannel
+from maria_project.server.channel import FairChannel, connections
 from maria_project.server.dispatcher import FairDispatcher
 
 # A process that leaves has so long to send the answers to what has begun.
@@ -66,7 +66,7 @@ class WebServer:
             self._turn(seconds=0.1)
 
     def _channels(self) -> list[FairChannel]:
-        return [entry for entry in self._map.values() if isinstance(entry, FairChannel)]
+        return connections(self._map)
 
     def _turn(self, seconds: float) -> None:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)

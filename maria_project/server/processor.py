@@ -105,7 +105,7 @@ class OneProcessor:
             self._may_use(self._home)
 
     def _may_use(self, processors: set[int]) -> None:
-        if not self._is_free:
+        if len(self._allowed) > 1:
             with suppress(OSError):
                 os.sched_setaffinity(0, processors)
 

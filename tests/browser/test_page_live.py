@@ -54,7 +54,7 @@ def disconnect(tab: Visit) -> Callable[[], object]:
 
 
 def leave(tab: Visit) -> Callable[[], object]:
-    """Use another window; return what gives the page the focus. Meanwhile it goes on asking."""
+    """Return what gives the page the focus. The page is visible and keeps polling until then."""
     return lambda: tab.page.evaluate(WAKE)
 
 

@@ -37,6 +37,7 @@ SOURCES = [
 ]
 IDS = {found for text in SOURCES for found in re.findall(r'id="(\w+\.[EW]\d+)"', text)}
 OURS = ("audit_app.", "maria_project.", "sessions_app.", "uploads_app.")
+PACKAGES = {"common", "sessions_app", "audit_app", "uploads_app", "backoffice_app", "maria_project"}
 
 LONG_KEY = "k" * 50
 PRODUCTION = {
@@ -166,8 +167,6 @@ SILENT: list[dict[str, Any]] = [
     {"STAFF_SECOND_FACTOR": "required"},
     {"STAFF_IDLE_LIMIT": timedelta(minutes=1), "STAFF_SESSION_LIMIT": timedelta(minutes=1)},
 ]
-
-PACKAGES = {"common", "sessions_app", "audit_app", "uploads_app", "backoffice_app", "maria_project"}
 
 
 def said() -> list[Any]:

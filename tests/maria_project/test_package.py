@@ -222,6 +222,9 @@ def scratch_app(folder: Path, tarball: Path, react: str) -> Path:
     (folder / "main.tsx").write_text(MAIN)
     for names in PUBLIC_NAMES:
         shutil.copy(FRONTEND / "tests" / names, folder)
+    # The package without an entry has the names of its core, too.
+    core = (FRONTEND / "tests" / "coreNames.ts").read_text()
+    (folder / "sameNames.ts").write_text(core.replace("sessions/core", "sessions"))
     return folder
 
 

@@ -42,7 +42,7 @@ export function FileUpload(props: FileUploadProps) {
   useReport(uploads.on, "stored", onStored);
   useReport(uploads.on, "failed", onError);
   const limits = session?.limits;
-  const types = acceptedTypes(rules, limits);
+  const accepted = acceptedTypes(rules, limits);
   const max = Math.min(limits?.max_files ?? Infinity, rules.maxFiles ?? Infinity);
   return (
     <section
@@ -56,7 +56,15 @@ export function FileUpload(props: FileUploadProps) {
         <span>
           <strong>{texts.choose}</strong> {texts.drop}
         </span>{" "}
-        {limits && <small>{texts.allowed({ ...limits, types, max_files: max })}</small>}
+        {limits && (
+          <small>
+            {texts.allowed({
+              ...limits,
+              types: accepted.length ? accepted : limits.types,
+              max_files: max,
+            })}
+          </small>
+        )}
       </FileField>
       {uploads.error && (
         <>

@@ -43,25 +43,26 @@ const tokensOf = ({ accept = "" }: FileRules) =>
 const fits = ({ name, type }: File, token: string) =>
   token === `.${extensionOf(name)}` || type.startsWith(token.replace(/\*.*/, ""));
 
-const IMAGE = /^(png|jpe?g|gif|webp|avif|hei[cf]|bmp|tiff?)$/;
+// The images that the server knows (docs/settings.md, UPLOAD_TYPES).
+const IMAGE = /^(png|jpe?g|gif|webp)$/;
 
 const names = (token: string, type: string) =>
   token === `.${type}` ||
   token.endsWith(`/${type.replace("jpg", "jpeg")}`) ||
+  token === "*/*" ||
   (token === "image/*" && IMAGE.test(type));
 
-/** Those of the server's types that a page accepts; all of them if its `accept` names none. */
+/** The server's types that the page accepts, as far as its `accept` names them. */
 export function acceptedTypes(rules: FileRules, limits: Limits | undefined): string[] {
   const tokens = tokensOf(rules);
   const { types } = limits ?? { types: [] };
-  const accepted = types.filter((type) => tokens.some((token) => names(token, type)));
-  return accepted.length ? accepted : types;
+  return tokens.length ? types.filter((type) => tokens.some((token) => names(token, type))) : types;
 }
 
 /** Ask the page about a file. Its function may fail, which must not lose the others. */
-async function verdictOn(file: File, { onBeforeAdd }: FileRules) {
+async function verdictOn(file: File, onBeforeAdd: NonNullable<FileRules["onBeforeAdd"]>) {
   try {
-    const verdict = await onBeforeAdd?.(file);
+    const verdict = await onBeforeAdd(file);
     return typeof verdict === "string"
       ? new SessionError("refused", 0, { detail: verdict })
       : verdict;
@@ -82,7 +83,8 @@ async function addChecked(
   const left = departures();
   const verdicts = new Map<File, Awaited<ReturnType<typeof verdictOn>>>();
   if (onBeforeAdd) {
-    await Promise.all(files.map(async (file) => verdicts.set(file, await verdictOn(file, rules))));
+    const ask = async (file: File) => verdicts.set(file, await verdictOn(file, onBeforeAdd));
+    await Promise.all(files.map(ask));
   }
   // They were chosen for a session that the visitor has left meanwhile.
   if (departures() !== left) return;
@@ -92,7 +94,8 @@ async function addChecked(
     if (verdict instanceof SessionError) return verdict;
     if (tokens.length && !tokens.some((token) => fits(file, token))) {
       const types = acceptedTypes(rules, limits);
-      return new SessionError("type_not_allowed", 0, { types: types.length ? types : tokens });
+      const named = tokens.map((token) => token.replace(/^\./, ""));
+      return new SessionError("type_not_allowed", 0, { types: types.length ? types : named });
     }
     // Before the room: with room the file would be refused, too.
     const error = limits ? refusal(file, null, limits) : null;

@@ -40,7 +40,7 @@ export interface UploadEvents {
 
 export const EMPTY: UploadSnapshot = { items: [], isLoaded: false, error: null };
 
-/** Returns why the page refuses a file beside these items, or null. */
+/** Returns why the page refuses a file, or null. `items` are those of the list. */
 export type FileCheck = (file: File, items: readonly UploadItem[]) => SessionError | null;
 
 /** The data to send a file, and to send it again. */
@@ -53,6 +53,7 @@ export interface Job {
   isDirect?: boolean;
   /** Sent again as soon as the server can be reached. */
   isParked?: boolean;
+  /** The page's own check, for a retry. */
   check?: FileCheck | null | undefined;
   timer?: ReturnType<typeof later>;
 }

@@ -245,8 +245,8 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       for (const file of chosen) {
         const item = newItem(file, check?.(file, [...get().items, ...items]));
         items.push(item);
-        if (item.status !== "failed" || item.canRetry)
-          jobs.set(item.key, { file, tries: 0, check });
+        if (item.status === "failed" && !item.canRetry) continue;
+        jobs.set(item.key, { file, tries: 0, check });
       }
       set({ items: [...withoutOlder(get().items, items), ...items] });
       items.forEach(report);
