@@ -1,5 +1,6 @@
 """Files wait while the server is away, and are stored without a click when it answers again."""
 
+import os
 import re
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.helpers import SOAK, pdf
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 
 SETTINGS = {"UPLOAD_MAX_BYTES": str(32 * 1024**2)}
-AWAY = 30 if SOAK else 2
+AWAY = 30 if SOAK or os.environ.get("CI") else 2
 # Longer than the longest wait between two questions after an outage of that length.
 BACK = 3 * AWAY * 1000 + 20_000
 LARGE = pdf(size=20_000_000)
