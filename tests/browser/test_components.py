@@ -72,6 +72,11 @@ GAP = """
 NARROW_BARS = (
     "[...document.querySelectorAll('progress')].filter((bar) => bar.clientWidth < 60).length"
 )
+# Safari's screen reader takes lists without markers for plain text, unless they have the role.
+UNNOTICED_LISTS = """
+[...document.querySelectorAll("ul, ol")].filter((list) =>
+  getComputedStyle(list).listStyleType === "none" && list.getAttribute("role") !== "list").length
+"""
 
 # The policy lets no picture in by its address.
 COLOURS = """
@@ -125,6 +130,7 @@ def test_no_violation_no_empty_box_and_one_check_mark(
     assert violations(page) == []
     assert page.evaluate(EMPTY_BOXES) == []
     assert set(page.evaluate(CHECK_MARKS)) <= {1}
+    assert page.evaluate(UNNOTICED_LISTS) == 0
     set_view(page, SMALLEST, "dark")
     assert violations(page, only=OF_A_VIEW) == []
     assert page.evaluate(NARROW_BARS) == 0

@@ -79,7 +79,7 @@ export function FileUpload(props: FileUploadProps) {
       {items.length ? (
         <>
           <Bar uploads={uploads} items={items} max={max} />
-          <ul className={part("files")}>
+          <ul role="list" className={part("files")}>
             {items.map((item) => (
               <FileRow key={item.key} item={item} uploads={uploads} render={renderItem} />
             ))}

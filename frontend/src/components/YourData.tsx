@@ -196,7 +196,7 @@ function Activities() {
   return (
     <>
       {page && (
-        <ol className={part("activity")} aria-label={texts.activity}>
+        <ol role="list" className={part("activity")} aria-label={texts.activity}>
           {page.results.map((event) => (
             <li key={event.event_id}>
               <time dateTime={event.occurred_at}>{texts.time(event.occurred_at)}</time>{" "}
