@@ -74,7 +74,7 @@ export const arabic = /* @__PURE__ */ createLanguage(
     moreNames: " و{n} غيرها",
     mismatch: ["في هذا المتصفح جلسة أخرى", "هذه الصفحة لجلسة أخرى. لن يضيع شيء."],
     starting: "جارٍ بدء جلستك…",
-    expiring: "تنتهي جلستك الساعة {time}.",
+    expiring: "تنتهي جلستك: {time}.",
     offline: "{error} لن يضيع شيء. جارٍ إعادة المحاولة…",
     notPersistent: "لا يحفظ هذا المتصفح بيانات. تنتهي جلستك عند إعادة تحميل الصفحة.",
     noData: {

@@ -74,7 +74,7 @@ export const german = /* @__PURE__ */ createLanguage(
       "Diese Seite hat eine andere Sitzung erwartet. Es wurde nichts gelöscht.",
     ],
     starting: "Ihre Sitzung wird gestartet…",
-    expiring: "Ihre Sitzung endet um {time}.",
+    expiring: "Ende Ihrer Sitzung: {time}.",
     offline: "{error} Es geht nichts verloren. Neuer Versuch…",
     notPersistent:
       "Dieser Browser speichert keine Daten für diese Seite. Ihre Sitzung endet, wenn Sie sie neu laden.",

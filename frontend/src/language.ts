@@ -3,6 +3,7 @@ import type { Events } from "./events.js";
 import type { SessionSnapshot } from "./store/sessionState.js";
 import { hasNoRoom, isUnderWay, type UploadItem } from "./store/uploadItems.js";
 import { shortName } from "./utils/fileNames.js";
+import { MINUTE } from "./utils/time.js";
 
 /** The texts of `YourData`. Without them it is in English. */
 export interface DataTexts {
@@ -162,7 +163,11 @@ export function createLanguage(texts: Texts, words: Words) {
       : number(bytes / 1024 ** 2, `megabyte${per}`, 1);
   const time = (text: string) =>
     new Date(text).toLocaleString(lang, { dateStyle: "medium", timeStyle: "short" });
-  const clock = (text: string) => new Date(text).toLocaleTimeString(lang, { timeStyle: "short" });
+  /** A time of day, which would say too little about a time that is far away. */
+  const clock = (text: string) =>
+    Date.parse(text) > Date.now() + 12 * 60 * MINUTE
+      ? time(text)
+      : new Date(text).toLocaleTimeString(lang, { timeStyle: "short" });
   const duration = (seconds: number) =>
     seconds > 90 ? number(Math.ceil(seconds / 60), "minute") : number(Math.ceil(seconds), "second");
 

@@ -12,6 +12,7 @@ import {
   type Messages,
   type SessionSnapshot,
 } from "../../src/index.js";
+import { DAY, MINUTE } from "../helpers.js";
 import { open, press, state, visited } from "./page.js";
 
 const LANGUAGES = {
@@ -70,15 +71,23 @@ test.each([
 });
 
 test.each([
-  [english, /^Your session ends at \d\d?:\d\d [AP]M\.Keep my session$/],
-  [german, /^Ihre Sitzung endet um \d\d:\d\d\.Sitzung behalten$/],
-  [arabic, /^تنتهي جلستك الساعة \d\d?:\d\d [صم]\.إبقاء جلستي$/],
-] as [Messages, RegExp][])("%#: a session's end is the time of day", async (language, line) => {
-  const server = await visited({ lifetime: 120_000 });
-  open(<SessionStatus />, { server, language, messages: {} });
-  await state("expiring");
-  expect(document.querySelector(".maria-status")?.textContent.replace(/\s/g, " ")).toMatch(line);
-});
+  [english, "", /^Your session ends at \d\d?:\d\d [AP]M\.Keep my session$/],
+  [english, "2", /^Your session ends at \w+ \d\d?, 2\d{3}, \d\d?:\d\d [AP]M\.Keep/],
+  [german, "", /^Ende Ihrer Sitzung: \d\d:\d\d\.Sitzung behalten$/],
+  [german, "2", /^Ende Ihrer Sitzung: \d\d\.\d\d\.2\d{3}, \d\d:\d\d\.Sitzung behalten$/],
+  [arabic, "", /^تنتهي جلستك: \d\d?:\d\d [صم]\.إبقاء جلستي$/],
+  [arabic, "2", /^تنتهي جلستك: .*2\d{3}.* \d\d?:\d\d [صم]\.إبقاء جلستي$/],
+] as [Messages, string, RegExp][])(
+  "%#: the end of a session is a time, with a date if it is days away",
+  async (language, days, line) => {
+    const lifetime = days ? Number(days) * DAY : 2 * MINUTE;
+    const server = await visited({ lifetime });
+    const options = { expiringWithin: 3 * DAY };
+    open(<SessionStatus />, { server, options, language, messages: {} });
+    await state("expiring");
+    expect(document.querySelector(".maria-status")?.textContent.replace(/\s/g, " ")).toMatch(line);
+  },
+);
 
 test("a refusal in Arabic says what happened and what to do", () => {
   const text = (code: string, status: number) =>
