@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.need import missing
 from tests.ports import free_port
 
 INSTALL_HINT = "apt-get install nginx"
@@ -93,11 +94,7 @@ def self_signed(folder: Path, host: str) -> tuple[Path, Path]:
 def need_nginx() -> str:
     """Return the path of nginx; if it is missing, skip the test, and fail it in CI."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-    if program is None and os.environ.get("CI"):
-        pytest.fail(f"nginx is missing: {INSTALL_HINT}")
-    if program is None:
-        pytest.skip(f"nginx is missing: {INSTALL_HINT}")
-    return program
+    return program or missing(f"nginx is missing: {INSTALL_HINT}")
 
 
 @contextmanager

@@ -1,11 +1,10 @@
 """Node.js, which checks, builds and tests the front end, if it is installed."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from tests.need import missing
 
 ROOT = Path(__file__).resolve().parent.parent
 FRONTEND = ROOT / "frontend"
@@ -24,11 +23,8 @@ def shell(line: str) -> list[str]:
 
 def need_node() -> None:
     """Skip the test if Node.js is missing; fail it in CI."""
-    if is_installed():
-        return
-    if os.environ.get("CI"):
-        pytest.fail(INSTALL_HINT)
-    pytest.skip(INSTALL_HINT)
+    if not is_installed():
+        missing(INSTALL_HINT)
 
 
 def copy_of_frontend(folder: Path) -> Path:

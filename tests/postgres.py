@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests import scratch
+from tests.need import missing
 from tests.ports import free_port
 
 INSTALL_HINT = "apt-get install postgresql"
@@ -26,6 +27,11 @@ def find_programs() -> Path | None:
     if found := shutil.which("initdb"):
         candidates.insert(0, Path(found).resolve().parent)
     return next((folder for folder in candidates if (folder / "initdb").exists()), None)
+
+
+def need_postgres() -> Path:
+    """Return the folder of the programs; if PostgreSQL is missing, skip the test, and fail it in CI."""
+    return find_programs() or missing(f"PostgreSQL is missing: {INSTALL_HINT}")
 
 
 @dataclass

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 import pytest
 from django.db import connection, connections
 
+from tests.need import missing
+
 STRACE_HINT = "apt-get install strace"
 # A crash can leave something after these: steps on disk, and statements sent to PostgreSQL.
 STEPS = (
@@ -26,11 +28,8 @@ _PR_SET_PTRACER, _ANY = 0x59616D61, -1
 
 def need_strace() -> None:
     """Skip the test if strace is missing; fail it in CI."""
-    if shutil.which("strace"):
-        return
-    if os.environ.get("CI"):
-        pytest.fail(f"strace is missing: {STRACE_HINT}")
-    pytest.skip(f"strace is missing: {STRACE_HINT}")
+    if not shutil.which("strace"):
+        missing(f"strace is missing: {STRACE_HINT}")
 
 
 @dataclass

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import redis
 
 from tests import scratch
+from tests.need import missing
 from tests.ports import free_port
 
 INSTALL_HINT = "apt-get install redis-server"
@@ -22,6 +23,12 @@ DATABASES = 64
 def is_installed() -> bool:
     """Return whether Redis is installed."""
     return shutil.which("redis-server") is not None
+
+
+def need_redis() -> None:
+    """Skip the test if Redis is missing; fail it in CI."""
+    if not is_installed():
+        missing(f"redis-server is missing: {INSTALL_HINT}")
 
 
 @dataclass

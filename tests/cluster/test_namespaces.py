@@ -10,6 +10,7 @@ import pytest
 
 from tests.cluster import namespaces
 from tests.maria_project.server import ROOT, wait_for
+from tests.need import missing
 from tests.watchdog import leftovers
 
 # `tokenize` reads its standard input until that ends.
@@ -35,9 +36,7 @@ def test_nothing_outlives_the_script(tmp_path: Path, number: signal.Signals) -> 
 
 def need_namespaces() -> None:
     """Skip the test where the cluster cannot run; fail it in CI."""
-    missing = namespaces.missing_programs()
-    if not missing and namespaces.are_allowed():
-        return
-    if os.environ.get("CI"):
-        pytest.fail(namespaces.INSTALL_HINT if missing else namespaces.NOT_ALLOWED)
-    pytest.skip(namespaces.INSTALL_HINT if missing else namespaces.NOT_ALLOWED)
+    if namespaces.missing_programs():
+        missing(namespaces.INSTALL_HINT)
+    if not namespaces.are_allowed():
+        missing(namespaces.NOT_ALLOWED)

@@ -7,9 +7,9 @@ import pytest
 import requests
 
 from tests.deploy.image import Image
-from tests.deploy.need import need
 from tests.helpers import SOAK
 from tests.maria_project.server import wait_for
+from tests.need import need
 from tests.ports import free_port
 
 

@@ -4,7 +4,7 @@ import logging.handlers
 import subprocess
 from pathlib import Path
 
-from tests.deploy.need import need
+from tests.need import need
 
 RULES = Path(__file__).resolve().parents[2] / "deploy" / "logrotate" / "maria"
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.deploy.need import need
 from tests.maria_project.pages import ROOT
+from tests.need import need
 
 FOLDER = ROOT / "deploy" / "prometheus"
 PROMTOOL = "prometheus, or unpack that package: promtool needs nothing else of it"

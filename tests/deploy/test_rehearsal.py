@@ -13,9 +13,9 @@ import pytest
 
 from tests.cluster.test_namespaces import need_namespaces
 from tests.deploy.fresh_hosts import ROOT, make_base
-from tests.deploy.need import need
 from tests.deploy.page import blocks
 from tests.helpers import SOAK
+from tests.need import need
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from maria_project import web_processes
 from tests import units
-from tests.deploy.need import need
+from tests.need import need
 
 SERVICES = ("web", "worker", "migrate")
 # Of 100; a service without any hardening has 96.

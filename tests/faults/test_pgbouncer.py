@@ -1,6 +1,5 @@
 """The product works behind PgBouncer in transaction mode, on few connections to the server."""
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -14,6 +13,7 @@ from tests import postgres, scratch
 from tests.faults.load import serving, together
 from tests.helpers import pdf
 from tests.maria_project.server import MANAGE, ROOT, environment, process, wait_for
+from tests.need import missing
 from tests.ports import free_port
 from tests.uploads_app.samples import PLENTY
 
@@ -53,7 +53,6 @@ FAILED = "SELECT func, result FROM django_q_task WHERE NOT success"
 def server() -> Iterator[postgres.PostgresServer]:
     """A PostgreSQL; skips without one or without PgBouncer, fails in continuous integration."""
     if postgres.find_programs() is None or not shutil.which("pgbouncer"):
-        missing = pytest.fail if os.environ.get("CI") else pytest.skip
         missing("PostgreSQL or PgBouncer is missing: apt-get install postgresql pgbouncer")
     with postgres.serving() as running:
         yield running

@@ -4,7 +4,6 @@ While it is away, the API answers every request with 503 and Retry-After in
 bounded time. Afterwards the web server works again without a restart.
 """
 
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -36,9 +35,7 @@ BACK_SECONDS = 5
 @pytest.fixture(scope="module")
 def server() -> Iterator[postgres.PostgresServer]:
     """A PostgreSQL that syncs its files; skips without one, fails in continuous integration."""
-    if postgres.find_programs() is None:
-        missing = pytest.fail if os.environ.get("CI") else pytest.skip
-        missing(f"PostgreSQL is missing: {postgres.INSTALL_HINT}")
+    postgres.need_postgres()
     with postgres.serving(fsync=True) as running:
         yield running
 

@@ -4,7 +4,6 @@ It recovers without a restart. A schema that is older than the program gets 503 
 so that a proxy asks another host.
 """
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,9 +25,7 @@ NEWEST = "SELECT max(id) FROM django_migrations WHERE app = 'uploads_app'"
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
     """The URL of an empty database of a server of its own."""
-    if postgres.find_programs() is None:
-        missing = pytest.fail if os.environ.get("CI") else pytest.skip
-        missing(f"PostgreSQL is missing: {postgres.INSTALL_HINT}")
+    postgres.need_postgres()
     with postgres.running() as url:
         yield url
 

@@ -4,7 +4,6 @@ The first tests kill or stop a real Redis under a web server with load. The othe
 send everything else that can come back on its port, request by request.
 """
 
-import os
 import socket
 import threading
 from collections import Counter
@@ -36,9 +35,7 @@ BUSY = 0.6
 @pytest.fixture
 def redis() -> Iterator[redis_server.RedisServer]:
     """A Redis for this test; skips without one, fails in continuous integration."""
-    if not redis_server.is_installed():
-        missing = pytest.fail if os.environ.get("CI") else pytest.skip
-        missing(f"redis-server is missing: {redis_server.INSTALL_HINT}")
+    redis_server.need_redis()
     with redis_server.serving() as server:
         yield server
 

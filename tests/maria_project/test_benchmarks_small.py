@@ -221,13 +221,11 @@ def test_every_step_of_the_seal_is_measured(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    connection.vendor != "sqlite" or not postgres.find_programs(),
-    reason="it moves a database from SQLite to a PostgreSQL server of its own",
-)
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="it moves a database of SQLite")
 def test_the_move_is_measured(
     committed: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    postgres.need_postgres()
     call_command("seed_demo", "--sessions=20", "--without-files", verbosity=0)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM INTO %s", [str(tmp_path / "old.sqlite3")])

@@ -1,6 +1,5 @@
 """A deployment without IPv4: the server listens on IPv6, and its database is reached by it."""
 
-import os
 import socket
 import sys
 from pathlib import Path
@@ -29,9 +28,7 @@ def has_ipv6() -> bool:
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 def test_a_visitor_and_the_database_are_reached_by_ipv6(tmp_path: Path) -> None:
-    if postgres.find_programs() is None:
-        missing = pytest.fail if os.environ.get("CI") else pytest.skip
-        missing(f"PostgreSQL is missing: {postgres.INSTALL_HINT}")
+    postgres.need_postgres()
     port = free_port()
     with postgres.serving(address="::1") as server:
         assert "@[::1]:" in server.url

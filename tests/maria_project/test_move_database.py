@@ -66,8 +66,7 @@ class Deployment:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    if postgres.find_programs() is None:
-        pytest.skip(f"PostgreSQL is missing: {postgres.INSTALL_HINT}")
+    postgres.need_postgres()
     with postgres.running() as url:
         yield url
 

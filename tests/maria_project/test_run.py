@@ -1,6 +1,5 @@
 """`./run`: start, the README's commands, the admin, stop, start again."""
 
-import os
 import re
 import shutil
 import signal
@@ -15,6 +14,7 @@ from django.core.management import CommandError, call_command
 
 from tests.maria_project.server import ROOT, answers, environment, process, wait_for
 from tests.maria_project.test_private_files import assert_private, make_wide
+from tests.need import need
 from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
@@ -28,14 +28,6 @@ def readme_lines() -> str:
     match = re.search(r"```sh\n(.*?)```", section, re.S)
     assert match
     return match[1]
-
-
-def require(program: str) -> None:
-    """Skip the test if a program is missing; fail it in CI."""
-    if shutil.which(program) is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{program} is missing")
-        pytest.skip(f"{program} is missing: apt-get install {program}")
 
 
 def sign_in(base: str, username: str, password: str) -> requests.Session:
@@ -78,7 +70,7 @@ def run_main_job(base: str, folder: Path) -> str:
 
 
 def test_t93_the_readmes_commands_work_on_a_new_data_folder_and_again(tmp_path: Path) -> None:
-    require("curl")
+    need("curl", "curl")
     port = free_port()
     base = f"http://localhost:{port}"
     env = environment(tmp_path / "data", PORT=str(port), **STAFF)

@@ -33,9 +33,7 @@ def test_a_sqlite_file_of_the_version_before(tmp_path: Path) -> None:
 
 
 def test_a_postgresql_dump_of_the_version_before(tmp_path: Path) -> None:
-    programs = postgres.find_programs()
-    if programs is None:
-        pytest.skip(f"PostgreSQL is missing: {postgres.INSTALL_HINT}")
+    programs = postgres.need_postgres()
     dump = lzma.decompress((DATA / "before_rooms.sql.xz").read_bytes())
     with postgres.running() as url:
         load: list[str | Path] = [programs / "psql", "--quiet", "--set", "ON_ERROR_STOP=1", url]

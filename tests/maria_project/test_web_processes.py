@@ -104,9 +104,7 @@ def two_processes(folder: Path, env: dict[str, str]) -> Iterator[TwoProcesses]:
 
 @pytest.fixture(scope="module")
 def redis_url() -> Iterator[str]:
-    if not redis_server.is_installed():
-        missing = pytest.fail if os.environ.get("CI") else pytest.skip
-        missing(f"redis-server is missing: {redis_server.INSTALL_HINT}")
+    redis_server.need_redis()
     with redis_server.serving() as server:
         yield server.url
 

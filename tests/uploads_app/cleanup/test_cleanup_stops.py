@@ -411,10 +411,7 @@ def test_a_database_that_cannot_be_reached(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_t55_a_standby_database(tmp_path: Path) -> None:
     """A replica may lag behind, so its rows do not match the store's objects."""
-    if postgres.find_programs() is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"PostgreSQL is missing: {postgres.INSTALL_HINT}")
-        pytest.skip(f"PostgreSQL is missing: {postgres.INSTALL_HINT}")
+    postgres.need_postgres()
     kept = tmp_path / "storage" / new_key()
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"%PDF-1.4 kept")
