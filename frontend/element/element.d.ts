@@ -4,8 +4,8 @@ import type { Messages } from "./language.js";
 import type { ChangeReason, SessionStoreOptions } from "./store/sessionState.js";
 import type { UploadItem, UploadStoreOptions } from "./store/uploadItems.js";
 
-/** The events of the element. */
-export interface MariaUploadsEventMap {
+/** The events of the element, and those that every element has. */
+export interface MariaUploadsEventMap extends HTMLElementEventMap {
   "maria-stored": CustomEvent<Upload>;
   "maria-error": CustomEvent<{ error: SessionError; item: UploadItem }>;
   "maria-session-changed": CustomEvent<{
@@ -32,11 +32,6 @@ export declare class MariaUploads extends HTMLElement {
     listener: Listener<MariaUploadsEventMap[Name]>,
     options?: boolean | AddEventListenerOptions,
   ): void;
-  addEventListener<Name extends keyof HTMLElementEventMap>(
-    type: Name,
-    listener: Listener<HTMLElementEventMap[Name]>,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
   addEventListener(
     type: string,
     listener: EventListenerOrEventListenerObject,
@@ -45,11 +40,6 @@ export declare class MariaUploads extends HTMLElement {
   removeEventListener<Name extends keyof MariaUploadsEventMap>(
     type: Name,
     listener: Listener<MariaUploadsEventMap[Name]>,
-    options?: boolean | EventListenerOptions,
-  ): void;
-  removeEventListener<Name extends keyof HTMLElementEventMap>(
-    type: Name,
-    listener: Listener<HTMLElementEventMap[Name]>,
     options?: boolean | EventListenerOptions,
   ): void;
   removeEventListener(

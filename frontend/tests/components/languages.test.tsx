@@ -71,16 +71,15 @@ test.each([
 });
 
 test.each([
-  [english, "", /^Your session ends at \d\d?:\d\d [AP]M\.Keep my session$/],
-  [english, "2", /^Your session ends at \w+ \d\d?, 2\d{3}, \d\d?:\d\d [AP]M\.Keep/],
-  [german, "", /^Ende Ihrer Sitzung: \d\d:\d\d\.Sitzung behalten$/],
-  [german, "2", /^Ende Ihrer Sitzung: \d\d\.\d\d\.2\d{3}, \d\d:\d\d\.Sitzung behalten$/],
-  [arabic, "", /^تنتهي جلستك: \d\d?:\d\d [صم]\.إبقاء جلستي$/],
-  [arabic, "2", /^تنتهي جلستك: .*2\d{3}.* \d\d?:\d\d [صم]\.إبقاء جلستي$/],
-] as [Messages, string, RegExp][])(
+  [english, 2 * MINUTE, /^Your session ends at \d\d?:\d\d [AP]M\.Keep my session$/],
+  [english, 2 * DAY, /^Your session ends at \w+ \d\d?, 2\d{3}, \d\d?:\d\d [AP]M\.Keep/],
+  [german, 2 * MINUTE, /^Ende Ihrer Sitzung: \d\d:\d\d\.Sitzung behalten$/],
+  [german, 2 * DAY, /^Ende Ihrer Sitzung: \d\d\.\d\d\.2\d{3}, \d\d:\d\d\.Sitzung behalten$/],
+  [arabic, 2 * MINUTE, /^تنتهي جلستك: \d\d?:\d\d [صم]\.إبقاء جلستي$/],
+  [arabic, 2 * DAY, /^تنتهي جلستك: .*2\d{3}.* \d\d?:\d\d [صم]\.إبقاء جلستي$/],
+] as [Messages, number, RegExp][])(
   "%#: the end of a session is a time, with a date if it is days away",
-  async (language, days, line) => {
-    const lifetime = days ? Number(days) * DAY : 2 * MINUTE;
+  async (language, lifetime, line) => {
     const server = await visited({ lifetime });
     const options = { expiringWithin: 3 * DAY };
     open(<SessionStatus />, { server, options, language, messages: {} });
